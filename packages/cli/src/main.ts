@@ -1,0 +1,2 @@
+#!/usr/bin/env node
+// versamammo: the command line.

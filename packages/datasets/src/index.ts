@@ -1,0 +1,2 @@
+// @versamammo/datasets
+export {};

@@ -1,0 +1,2 @@
+// @versamammo/imaging
+export {};

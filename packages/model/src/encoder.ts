@@ -1,0 +1,40 @@
+// Encoder: mammograms to unit vectors and feature maps.
+import type { Box, Mammogram } from '@versamammo/schema';
+
+export interface RunOptions {
+  /** Waiting and running together; past it the request fails with `ModelError` code `deadline`. */
+  deadlineMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface FeatureMap {
+  name: string;
+  channels: number;
+  height: number;
+  width: number;
+  /** Model-input pixels per cell. */
+  stride: number;
+  /** [channels, height, width] */
+  data: Float32Array;
+}
+
+export interface Embedding {
+  /** Unit length. */
+  vector: Float32Array;
+  /** Embedding space: never compare vectors of two spaces. */
+  space: string;
+  maps?: FeatureMap[];
+}
+
+export interface Encoder {
+  /** `<bundle name>-<first 12 hex digits of SHA-256(encoder file + manifest.input)>` */
+  readonly space: string;
+  readonly dimension: number;
+  /** Execution provider that really runs. */
+  readonly provider: 'cpu' | 'cuda';
+  embed(mammogram: Mammogram, options?: RunOptions & { maps?: boolean }): Promise<Embedding>;
+  embedMany(mammograms: Mammogram[], options?: RunOptions): Promise<Embedding[]>;
+  /** Boxes in source pixels → one vector each, in the region space. */
+  embedRegions(mammogram: Mammogram, boxes: Box[], options?: RunOptions): Promise<Embedding[]>;
+  close(): Promise<void>;
+}

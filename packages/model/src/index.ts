@@ -1,0 +1,2 @@
+// @versamammo/model: model bundles, ONNX sessions, encoder, task heads, answers.
+export type * from './encoder.ts';
