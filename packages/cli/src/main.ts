@@ -1,2 +1,50 @@
 #!/usr/bin/env node
-// versamammo: the command line.
+// versamammo: the command line. Finds the command, parses its flags, turns errors into a sentence and a status.
+import { parseArgs } from 'node:util';
+import { RESEARCH_USE, VersaMammoError } from '@versamammo/schema';
+import { commands, isCommandName } from './commands/index.ts';
+
+const [name, ...args] = process.argv.slice(2);
+
+if (name === undefined || name === '--help' || name === 'help' || !isCommandName(name)) {
+  if (name !== undefined && name !== '--help' && name !== 'help')
+    console.error(`versamammo: there is no command "${name}".\n`);
+  console.log('Usage: versamammo COMMAND [options]   (versamammo COMMAND --help says more)\n');
+  for (const [key, load] of Object.entries(commands))
+    console.log(`  ${key.padEnd(9)} ${(await load()).command.summary}`);
+  console.log(`\n${RESEARCH_USE}`);
+  process.exit(name === undefined || name === '--help' || name === 'help' ? 0 : 2);
+}
+
+const { command } = await commands[name]();
+const abort = new AbortController();
+process.once('SIGINT', () => abort.abort(new Error('interrupted')));
+
+try {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { ...command.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  });
+  if (values.help) {
+    console.log(command.usage);
+    process.exit(0);
+  }
+  const json = values.json === true;
+  process.exitCode = await command.run({
+    positionals,
+    values,
+    json,
+    out: process.stdout,
+    err: process.stderr,
+    signal: abort.signal,
+  });
+} catch (error) {
+  if (error instanceof VersaMammoError) {
+    console.error(`versamammo ${name}: ${error.message}`);
+    process.exitCode = 1;
+  } else if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
+    console.error(`versamammo ${name}: ${error.message}\n\n${command.usage}`);
+    process.exitCode = 2;
+  } else throw error;
+}

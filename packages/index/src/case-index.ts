@@ -94,6 +94,8 @@ export interface CaseIndex {
   upsert(tenant: string, points: Point[]): Promise<void>;
   /** Changes the record without the vector; returns the new labels. */
   setLabels(tenant: string, id: string, patch: LabelsPatch): Promise<Labels>;
+  /** Makes `points` the reference collection that every tenant reads: the operator's call at start, never a tenant's. Idempotent. */
+  replaceReference(points: Point[]): Promise<void>;
   search(scope: Scope, query: SearchQuery): Promise<SearchResult>;
   /** Points in the order of `ids`; unknown ones are left out. */
   get(scope: Scope, ids: string[], options?: { withVectors?: boolean }): Promise<Neighbour[]>;

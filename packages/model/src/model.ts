@@ -1,0 +1,67 @@
+// Model: everything a bundle can say about a mammogram.
+import type {
+  Answer,
+  Box,
+  CaseRecord,
+  Classification,
+  Detection,
+  Mammogram,
+  Manifest,
+  Neighbour,
+  Segmentation,
+  Support,
+} from '@versamammo/schema';
+import type { Embedding, Encoder, RunOptions } from './encoder.ts';
+
+export interface AnswerOptions extends RunOptions {
+  /** Several-choice options, as in MammoVQA: the answer is one of them. */
+  choices?: string[];
+  /** Share of each label to assume instead of the calibration's. */
+  prior?: Record<string, number>;
+}
+
+export interface Explanation {
+  /** [rows, columns], 0 to 1: how much each place of the query contributes to the similarity, and likewise of the neighbour. */
+  query: { rows: number; columns: number; heat: Float32Array; toSource: readonly number[] };
+  neighbour: { rows: number; columns: number; heat: Float32Array; toSource: readonly number[] };
+  similarity: number;
+}
+
+export interface Analysis {
+  embedding: Embedding;
+  classification: Classification[];
+  detections: Detection[];
+  segmentations: Segmentation[];
+  support: Support | null;
+}
+
+export interface ReferenceCase {
+  record: CaseRecord;
+  citation: string;
+  vector: Float32Array;
+  /** Regions: id of the image; its own id for images. */
+  image: string;
+}
+
+export interface Model extends Encoder {
+  readonly manifest: Manifest;
+  /** Space of region vectors; null where the bundle has no region head. */
+  readonly regionSpace: string | null;
+  analyze(
+    mammogram: Mammogram,
+    options?: RunOptions & { prior?: Record<string, Record<string, number>> },
+  ): Promise<Analysis>;
+  classify(
+    mammogram: Mammogram,
+    options?: RunOptions & { prior?: Record<string, Record<string, number>> },
+  ): Promise<Classification[]>;
+  detect(mammogram: Mammogram, options?: RunOptions): Promise<Detection[]>;
+  segment(mammogram: Mammogram, options?: RunOptions): Promise<Segmentation[]>;
+  /** `neighbours` as the index returned them, own patient excluded; [] and the head stands alone. */
+  answer(question: string, mammogram: Mammogram, neighbours: Neighbour[], options?: AnswerOptions): Promise<Answer>;
+  /** How many neighbours `answer` wants. */
+  readonly neighboursForAnswers: number;
+  explain(query: Mammogram, neighbour: Mammogram, options?: RunOptions & { queryBox?: Box }): Promise<Explanation>;
+  support(vector: Float32Array): Support | null;
+  reference(): Promise<{ images: ReferenceCase[]; regions: ReferenceCase[] }>;
+}
