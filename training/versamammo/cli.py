@@ -1,0 +1,45 @@
+"""Command line of training: `versamammo-train STAGE --config FILE --run FOLDER|s3://…`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from versamammo.config import load_config
+from versamammo.errors import TrainingError
+
+#: Each is a module with `run(config, run_uri)`, imported when called.
+STAGES = {
+    "stage1": "self-supervised teacher",
+    "stage2": "student: labels, distillation, consistency between resolutions",
+    "heads": "heads on the frozen encoder",
+    "answers": "question encoder, router, answer head and gate",
+    "export": "the model bundle",
+    "evaluate": "metrics, baselines and model card",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0: done; 1: stopped with a sentence on stderr; 2: wrong usage; 130: interrupted."""
+    parser = argparse.ArgumentParser(prog="versamammo-train", description="Train a VersaMammo model. For research use.")
+    stages = parser.add_subparsers(dest="stage", required=True)
+    for name, about in STAGES.items():
+        stage = stages.add_parser(name, help=about, description=about)
+        stage.add_argument("--config", required=True, help="YAML file")
+        stage.add_argument("--run", required=True, help="folder or s3://bucket/prefix; an existing run is resumed")
+        stage.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a config key"
+        )
+    values = parser.parse_args(arguments)
+    try:
+        config = load_config(values.config, values.overrides)
+        importlib.import_module(f"versamammo.{values.stage}").run(config, values.run)
+    except TrainingError as error:
+        print(f"{values.stage} stopped: {error} [{error.code}]", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{values.stage} interrupted; the same command resumes at the last checkpoint.", file=sys.stderr)
+        return 130
+    return 0

