@@ -1,2 +1,13 @@
 // @versamammo/imaging: bytes → one normalised Mammogram; de-identification; previews; phantoms.
+
+export { canonicalise, type Hints } from './canonicalise.ts';
+export { ImagingError, type ImagingErrorCode } from './errors.ts';
 export type * from './grey-image.ts';
+export { DEFAULT_LIMITS, type Limits } from './limits.ts';
+export { type ModelTensor, toModelInput } from './model-input.ts';
+export { encodePrepared, type PreparedImage, prepareMammogram } from './prepare-mammogram.ts';
+export { type PreviewOptions, preview } from './preview.ts';
+export { decodeRaster, type RasterFormat, rasterFormat } from './raster/decode-raster.ts';
+export { encodeGreyPng } from './raster/png.ts';
+export { type ReadOptions, readGrey, readMammogram } from './read-mammogram.ts';
+export { type FloatImage, fitLongSide, resize, roundSide } from './resize.ts';

@@ -15,7 +15,10 @@ export function decodeJpeg(bytes: Uint8Array, limits: Limits): GreyRaster {
   const end = requireEnd(bytes, scan);
   const { data, width, height } = decodeStrictly(bytes.subarray(0, end));
   if (width !== columns || height !== rows || data.length !== rows * columns * 3)
-    throw new ImagingError('sizes-disagree', 'This JPEG decodes to another size than its header says. Export it again.');
+    throw new ImagingError(
+      'sizes-disagree',
+      'This JPEG decodes to another size than its header says. Export it again.',
+    );
   return { samples: toGrey(data, 3, 255), rows, columns, maximum: 255, text: {} };
 }
 
@@ -77,4 +80,5 @@ function decodeStrictly(bytes: Uint8Array) {
 }
 
 const cutShort = () => new ImagingError('truncated', 'This JPEG ends before its image does. Send the complete file.');
-const damaged = () => new ImagingError('corrupt', 'This JPEG is damaged: its markers make no sense. Send the original.');
+const damaged = () =>
+  new ImagingError('corrupt', 'This JPEG is damaged: its markers make no sense. Send the original.');

@@ -1,0 +1,42 @@
+// prepareMammogram: the first step to a tensor, and the pixels that `versamammo prepare` writes.
+import { type Affine, compose, type Mammogram } from '@versamammo/schema';
+import type { z } from 'zod';
+import { PREPARED_KEYWORD, type PreparedMark } from './raster/decode-raster.ts';
+import { encodeGreyPng } from './raster/png.ts';
+import { fitLongSide, resize } from './resize.ts';
+
+export interface PreparedImage {
+  /** 16-bit grey, row-major: round(65535 · intensity). */
+  pixels: Uint16Array;
+  rows: number;
+  columns: number;
+  /** Millimetres per prepared pixel [row, column]; null where unknown. */
+  spacing: readonly [number, number] | null;
+  /** Prepared pixels → canonical pixels, → source pixels. */
+  toCanonical: Affine;
+  toSource: Affine;
+}
+
+/** Resizes to `longSide` keeping the aspect (never enlarging), then rounds to 16 bits. Of a prepared image: itself. */
+export function prepareMammogram(mammogram: Mammogram, longSide: number): PreparedImage {
+  const { rows, columns } = fitLongSide(mammogram.rows, mammogram.columns, longSide);
+  const resized = resize(mammogram, rows, columns);
+  const across = mammogram.columns / columns;
+  const down = mammogram.rows / rows;
+  const toCanonical: Affine = [across, 0, 0, 0, down, 0];
+  const spacing = mammogram.spacing?.value ?? null;
+  return {
+    pixels: Uint16Array.from(resized.pixels, (value) => Math.round(65535 * Math.min(1, Math.max(0, value)))),
+    rows,
+    columns,
+    spacing: spacing === null ? null : [spacing[0] * down, spacing[1] * across],
+    toCanonical,
+    toSource: compose(toCanonical, mammogram.toSource),
+  };
+}
+
+/** 16-bit grey PNG with the mark by which it is known again as prepared. The same image gives the same bytes. */
+export function encodePrepared({ pixels, rows, columns, spacing }: PreparedImage): Uint8Array {
+  const mark: z.infer<typeof PreparedMark> = { prepared: 1, spacing: spacing === null ? null : [...spacing] };
+  return encodeGreyPng(pixels, rows, columns, { [PREPARED_KEYWORD]: JSON.stringify(mark) });
+}

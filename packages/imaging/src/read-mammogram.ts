@@ -1,0 +1,33 @@
+// readMammogram: bytes of any supported format → one normalised Mammogram.
+import type { Mammogram } from '@versamammo/schema';
+import { canonicalise, type Hints } from './canonicalise.ts';
+import { ImagingError } from './errors.ts';
+import type { GreyImage } from './grey-image.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { decodeRaster, rasterFormat } from './raster/decode-raster.ts';
+
+export interface ReadOptions {
+  /** Zero-based frame of a multi-frame image; default: the central one. */
+  frame?: number;
+  hints?: Hints;
+  limits?: Limits;
+}
+
+/** Decodes DICOM, PNG, JPEG or PGM to grey. Throws `ImagingError`. */
+export async function readGrey(bytes: Uint8Array, options: Omit<ReadOptions, 'hints'> = {}): Promise<GreyImage> {
+  const limits = options.limits ?? DEFAULT_LIMITS;
+  const format = rasterFormat(bytes);
+  if (format !== null) return decodeRaster(bytes, format, limits);
+  throw new ImagingError('unsupported-format', 'This file is neither DICOM nor PNG, JPEG or PGM. Send one of these.');
+}
+
+/**
+ * Decodes and canonicalises.
+ *
+ * @example
+ * const mammogram = await readMammogram(await readFile('left-mlo.dcm'));
+ * const { data } = toModelInput(mammogram, manifest.input);
+ */
+export async function readMammogram(bytes: Uint8Array, options: ReadOptions = {}): Promise<Mammogram> {
+  return canonicalise(await readGrey(bytes, options), options.hints);
+}
