@@ -1,8 +1,8 @@
 // JSON Schema of what Python reads and writes, from the zod schemas.
-import { CaseRecord, DatasetRecord, Manifest, PreparedCase } from '@versamammo/schema';
+import { CaseRecord, DatasetRecord, Manifest, PreparedCase, ReferenceRecord } from '@versamammo/schema';
 import { z } from 'zod';
 
-const schemas = { 'case-record': CaseRecord, 'prepared-case': PreparedCase, 'dataset-record': DatasetRecord, manifest: Manifest };
+const schemas = { 'case-record': CaseRecord, 'prepared-case': PreparedCase, 'dataset-record': DatasetRecord, manifest: Manifest, 'reference-record': ReferenceRecord };
 
 export default async function generate(): Promise<Record<string, string>> {
   return Object.fromEntries(

@@ -1,5 +1,6 @@
 // Manifest: everything that a model bundle declares as data, so that another bundle runs with no change of code.
 import { z } from 'zod';
+import { CaseRecord } from './case-record.ts';
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits');
 const RelativePath = z
@@ -156,7 +157,7 @@ export const RegionHead = z.strictObject({
   /** [n, dimension], unit length. */
   vector: TensorSpec,
   dimension: z.int().min(2).max(512),
-  /** The box is widened by this share of its size on each side before pooling. */
+  /** The caller widens the box by this share of its size on each side, within the model input. */
   context: z.number().min(0),
   metrics: z.array(Metric),
 });
@@ -201,7 +202,8 @@ export type Topic = z.infer<typeof Topic>;
  * Gate: w = sigmoid(bias of topic + weights · [best similarity, ln(1 + voters), entropy of head, entropy of vote]),
  * entropies in nats divided by ln(labels). Combined: softmax((1 − w) · ln head + w · ln vote), the vote smoothed by `smoothing`
  * (vote = (Σ weights of the label + smoothing · prior) / (Σ weights + smoothing), weight = exp((similarity − 1) / voteTemperature)).
- * No voter: w = 0.
+ * No voter: w = 0. A topic of several answers does this once for each label between present and absent (logits through a
+ * sigmoid, prior and 1 − prior, entropies the means over the labels); a label at or above one half is among the answers.
  */
 export const Answers = z.strictObject({
   tokenizer: RelativePath,
@@ -239,6 +241,10 @@ export const Answers = z.strictObject({
 });
 export type Answers = z.infer<typeof Answers>;
 
+/** One line of a reference collection's `cases`: the case, how to cite it, and the id of its image (a region's record has an id of its own). */
+export const ReferenceRecord = CaseRecord.extend({ citation: z.string().min(1), image: z.uuid() });
+export type ReferenceRecord = z.infer<typeof ReferenceRecord>;
+
 export const Manifest = z.strictObject({
   schema: z.literal('versamammo-bundle/1'),
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{1,62}$/),
@@ -267,7 +273,7 @@ export const Manifest = z.strictObject({
       limit: Share,
     })
     .nullable(),
-  /** The reference collection: `vectors` (float32, as above; region vectors likewise) and `cases` (JSON Lines of CaseRecord with `citation`, in the same order). */
+  /** The reference collection: `vectors` (float32, as above; region vectors likewise) and `cases` (JSON Lines of ReferenceRecord, in the same order). */
   reference: z
     .strictObject({
       vectors: RelativePath,
