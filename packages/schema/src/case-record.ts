@@ -63,8 +63,16 @@ export const Labels = z.strictObject({
 });
 export type Labels = z.infer<typeof Labels>;
 
-/** Labels as a caller may send them, or change them by PATCH: any part. */
-export const LabelsPatch = Labels.partial().strict();
+type LabelsPatchShape = {
+  [K in keyof typeof Labels.shape]: z.ZodOptional<ReturnType<(typeof Labels.shape)[K]['unwrap']>>;
+};
+
+/** Labels as a caller may send them, or change them by PATCH: any part. What is not named stays absent (no defaults). */
+export const LabelsPatch = z.strictObject(
+  Object.fromEntries(
+    Object.entries(Labels.shape).map(([name, field]) => [name, field.unwrap().optional()]),
+  ) as LabelsPatchShape,
+);
 export type LabelsPatch = z.infer<typeof LabelsPatch>;
 
 export const CaseRecord = z.strictObject({
