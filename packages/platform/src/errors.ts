@@ -19,3 +19,31 @@ export class Unavailable extends VersaMammoError {
     super('unavailable', message, options);
   }
 }
+
+/** A key, name or value that the platform cannot hold. */
+export class InvalidInput extends VersaMammoError {
+  constructor(message: string) {
+    super('invalid-input', message);
+  }
+}
+
+/** A signed upload that is expired, altered, or carries other bytes than were declared. */
+export class UploadRefused extends VersaMammoError {
+  constructor(code: 'upload-expired' | 'upload-signature' | 'upload-content', message: string) {
+    super(code, message);
+  }
+}
+
+/** Thrown by a queue's handler: this message can never succeed, bury it now. The reason must carry no patient data. */
+export class PoisonMessage extends VersaMammoError {
+  constructor(reason: string) {
+    super('poison-message', reason);
+  }
+}
+
+/** An environment variable is missing or does not make sense; the process must not start. */
+export class InvalidConfiguration extends VersaMammoError {
+  constructor(message: string) {
+    super('invalid-configuration', message);
+  }
+}

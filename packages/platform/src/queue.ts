@@ -1,4 +1,5 @@
 // Queue: at-least-once messages with visibility timeout and a dead-letter queue. SQLite, or SQS.
+import { InvalidInput } from './errors.ts';
 
 export interface Message<T> {
   id: string;
@@ -15,12 +16,36 @@ export interface Message<T> {
   bury(reason: string): Promise<void>;
 }
 
+export interface DeadMessage<T> {
+  id: string;
+  body: T;
+  reason: string;
+  attempts: number;
+}
+
 export interface Queue<T> {
   send(bodies: T[], options?: { delaySeconds?: number }): Promise<void>;
   /** Waits up to `waitSeconds` for up to `maximum` messages. A message received more than `maximumAttempts` times is buried. */
   receive(options: { maximum: number; waitSeconds: number; signal?: AbortSignal }): Promise<Message<T>[]>;
   /** Approximate counts. */
   depth(): Promise<{ waiting: number; inFlight: number; dead: number }>;
-  dead(limit: number): Promise<{ id: string; body: T; reason: string; attempts: number }[]>;
+  dead(limit: number): Promise<DeadMessage<T>[]>;
   close(): Promise<void>;
+}
+
+/** Of one message, as JSON: what every SQS queue takes. */
+export const MAXIMUM_MESSAGE_BYTES = 250_000;
+
+/** The JSON of a message. Throws `InvalidInput` when it has none or is too large for either implementation. */
+export function encodeMessage(body: unknown): string {
+  const text = JSON.stringify(body) as string | undefined;
+  if (text === undefined) throw new InvalidInput('A message holds JSON; this body has none.');
+  if (new TextEncoder().encode(text).length > MAXIMUM_MESSAGE_BYTES)
+    throw new InvalidInput('A message holds at most 250 kB: put the bulk into the object store and send its key.');
+  return text;
+}
+
+/** Why a message is buried that came back too often. */
+export function exhausted(maximumAttempts: number): string {
+  return `It was received ${maximumAttempts} times and never finished: the worker died or ran out of time on it each time.`;
 }
