@@ -9,7 +9,7 @@ export interface Limits {
   maxFrames: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { maxBytes: 2 ** 30, maxPixels: 100_000_000, maxFrames: 1024 };
+export const DEFAULT_LIMITS: Limits = { maxBytes: 2 ** 30, maxPixels: 50_000_000, maxFrames: 1024 };
 
 /** Throws `ImagingError` `over-limit`, or `corrupt` where a side is not positive. */
 export function requireWithinLimits(

@@ -39,7 +39,7 @@ export function parseDicom(bytes: Uint8Array, limits: Limits = DEFAULT_LIMITS): 
   const bare = isDicom(bytes) ? undefined : guessBareSyntax(bytes);
   const dataset = parse(bytes, bare, limits);
   const uid = bare ?? text(dataset, 'x00020010') ?? IMPLICIT_LE;
-  const transferSyntax = TRANSFER_SYNTAXES[uid];
+  const transferSyntax = TRANSFER_SYNTAXES.get(uid);
   if (transferSyntax === undefined)
     throw new ImagingError(
       'unsupported-transfer-syntax',

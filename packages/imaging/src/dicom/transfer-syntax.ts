@@ -31,7 +31,7 @@ const rows: [suffix: string, name: string, codec: Codec, lossless: boolean][] = 
   ['.5', 'RLE Lossless', 'rle', true],
 ];
 
-export const TRANSFER_SYNTAXES: Readonly<Record<string, TransferSyntax>> = Object.fromEntries(
+export const TRANSFER_SYNTAXES: ReadonlyMap<string, TransferSyntax> = new Map(
   rows.map(([suffix, name, codec, lossless]) => {
     const uid = `1.2.840.10008.1.2${suffix}`;
     return [uid, { uid, name, codec, lossless }];
