@@ -19,7 +19,10 @@ const DNL = 0xdc;
  * Walks every marker of a JPEG or JPEG-LS stream from SOI to EOI (ITU-T T.81 Annex B, T.87 Annex C). Returns the frame's
  * shape and the stream without what follows its end. Throws `ImagingError`: `truncated`, `corrupt`.
  */
-export function readJpeg(bytes: Uint8Array, family: 'jpeg' | 'jpeg-ls'): { shape: CodestreamShape; stream: Uint8Array } {
+export function readJpeg(
+  bytes: Uint8Array,
+  family: 'jpeg' | 'jpeg-ls',
+): { shape: CodestreamShape; stream: Uint8Array } {
   if (bytes.byteLength < 4) throw cutShort();
   if (bytes[0] !== 0xff || bytes[1] !== SOI) throw damaged('they do not begin with an image');
   let shape: CodestreamShape | undefined;
@@ -37,7 +40,8 @@ export function readJpeg(bytes: Uint8Array, family: 'jpeg' | 'jpeg-ls'): { shape
       if (shape === undefined || scans === 0) throw damaged('they hold no image');
       return { shape, stream: bytes.subarray(0, offset + 2) };
     }
-    if (marker === SOI || marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd7)) throw damaged('a marker is out of place');
+    if (marker === SOI || marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd7))
+      throw damaged('a marker is out of place');
     if (offset + 4 > bytes.byteLength) throw cutShort();
     const length = ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0);
     if (length < 2) throw damaged('a segment has no length');
@@ -92,22 +96,16 @@ export function readJpeg2000(bytes: Uint8Array): { shape: CodestreamShape; strea
   const sizLength = view.getUint16(4);
   if (sizLength !== 38 + 3 * components) throw damaged('the size segment has a wrong length');
   if (4 + sizLength > stream.byteLength) throw cutShort();
-  const [x1, y1, x0, y0, tileX, tileY, tileX0, tileY0] = [8, 12, 16, 20, 24, 28, 32, 36].map((at) => view.getUint32(at)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [x1, y1, x0, y0, tileX, tileY, tileX0, tileY0] = [8, 12, 16, 20, 24, 28, 32, 36].map((at) =>
+    view.getUint32(at),
+  ) as [number, number, number, number, number, number, number, number];
   const depth = view.getUint8(42);
   for (let c = 0; c < components; c++) {
     if (view.getUint8(42 + 3 * c) !== depth) throw damaged('components differ in depth');
     if (view.getUint8(43 + 3 * c) !== 1 || view.getUint8(44 + 3 * c) !== 1) throw damaged('the samples are spread out');
   }
-  if (x1 <= x0 || y1 <= y0 || tileX === 0 || tileY === 0 || tileX0 > x0 || tileY0 > y0) throw damaged('their size is none');
+  if (x1 <= x0 || y1 <= y0 || tileX === 0 || tileY === 0 || tileX0 > x0 || tileY0 > y0)
+    throw damaged('their size is none');
   if (tileX0 + tileX <= x0 || tileY0 + tileY <= y0) throw damaged('the first tile is empty');
   const tiles = Math.ceil((x1 - tileX0) / tileX) * Math.ceil((y1 - tileY0) / tileY);
   const end = walkTileParts(view, 4 + sizLength, tiles);

@@ -70,7 +70,10 @@ function inflate(file: Uint8Array, position: number, limits: Limits): Uint8Array
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'ERR_BUFFER_TOO_LARGE')
-      throw new ImagingError('over-limit', `The file inflates to more than ${limits.maxBytes} bytes. Send a smaller one.`);
+      throw new ImagingError(
+        'over-limit',
+        `The file inflates to more than ${limits.maxBytes} bytes. Send a smaller one.`,
+      );
     if (code === 'Z_BUF_ERROR') throw truncated(cause);
     throw corrupt(cause);
   }
@@ -113,9 +116,13 @@ function describe(cause: unknown): string {
 }
 
 const truncated = (cause: unknown) =>
-  new ImagingError('truncated', 'The DICOM file ends before its last attribute does. Send the complete file.', { cause });
+  new ImagingError('truncated', 'The DICOM file ends before its last attribute does. Send the complete file.', {
+    cause,
+  });
 const corrupt = (cause: unknown) =>
-  new ImagingError('corrupt', 'The DICOM file is damaged: its attributes do not parse. Send the original file.', { cause });
+  new ImagingError('corrupt', 'The DICOM file is damaged: its attributes do not parse. Send the original file.', {
+    cause,
+  });
 
 /** First value of a text attribute, trimmed; undefined where absent or empty. */
 export function text(dataset: DataSet, tag: Tag, index = 0): string | undefined {

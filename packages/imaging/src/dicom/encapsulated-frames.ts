@@ -16,13 +16,19 @@ interface Fragment {
 export function encapsulatedFrames(file: DicomFile, frames: number): (index: number) => Uint8Array {
   const element = file.dataset.elements.x7fe00010;
   if (element?.fragments === undefined || element.encapsulatedPixelData !== true)
-    throw new ImagingError('corrupt', 'The pixel data are not in frames, as the transfer syntax demands. Send the original.');
+    throw new ImagingError(
+      'corrupt',
+      'The pixel data are not in frames, as the transfer syntax demands. Send the original.',
+    );
   const fragments = readFragments(file, element);
   const starts = frameStarts(file, element, fragments, frames);
   if (starts.length < frames)
     throw new ImagingError('truncated', `${starts.length} of ${frames} frames are there. Send the complete file.`);
   if (starts.length > frames)
-    throw new ImagingError('sizes-disagree', `The file holds ${starts.length} frames and says ${frames}. Export it again.`);
+    throw new ImagingError(
+      'sizes-disagree',
+      `The file holds ${starts.length} frames and says ${frames}. Export it again.`,
+    );
   return (index) => {
     const parts = fragments.slice(starts[index], starts[index + 1]).map(({ bytes }) => bytes);
     return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);

@@ -27,13 +27,22 @@ export function readPixelModule(file: DicomFile, limits: Limits): PixelModule {
   const bitsStored = unsigned16(dataset, 'x00280101') ?? bitsAllocated;
   const samplesPerPixel = unsigned16(dataset, 'x00280002') ?? 1;
   if (bitsAllocated !== 1 && bitsAllocated !== 8 && bitsAllocated !== 16 && bitsAllocated !== 32)
-    throw new ImagingError('unsupported-pixels', `Pixels of ${bitsAllocated} bits are not read. Convert them to 16 bits.`);
+    throw new ImagingError(
+      'unsupported-pixels',
+      `Pixels of ${bitsAllocated} bits are not read. Convert them to 16 bits.`,
+    );
   if (bitsStored < 1 || bitsStored > bitsAllocated)
-    throw new ImagingError('corrupt', `${bitsStored} bits cannot be stored in ${bitsAllocated}. Send the original file.`);
+    throw new ImagingError(
+      'corrupt',
+      `${bitsStored} bits cannot be stored in ${bitsAllocated}. Send the original file.`,
+    );
   if (!Number.isInteger(frames) || frames < 1)
     throw new ImagingError('corrupt', 'The number of frames makes no sense. Send the original file.');
   if (samplesPerPixel < 1 || samplesPerPixel > 4)
-    throw new ImagingError('unsupported-pixels', `Pixels of ${samplesPerPixel} samples are not read. Send a grey image.`);
+    throw new ImagingError(
+      'unsupported-pixels',
+      `Pixels of ${samplesPerPixel} samples are not read. Send a grey image.`,
+    );
   requireWithinLimits({ rows, columns, frames, bytes: file.bytes.byteLength }, limits);
   return {
     rows,
@@ -62,6 +71,12 @@ function required(dataset: DataSet, tag: `x${string}`, name: string): number {
 
 function withoutPixels(dataset: DataSet): ImagingError {
   if (dataset.elements.x7fe00008 !== undefined || dataset.elements.x7fe00009 !== undefined)
-    return new ImagingError('unsupported-pixels', 'Floating-point pixels are not read. Convert them to 16-bit integers.');
-  return new ImagingError('no-pixel-data', 'This DICOM file holds no image. Send the image, not a report or a work list.');
+    return new ImagingError(
+      'unsupported-pixels',
+      'Floating-point pixels are not read. Convert them to 16-bit integers.',
+    );
+  return new ImagingError(
+    'no-pixel-data',
+    'This DICOM file holds no image. Send the image, not a report or a work list.',
+  );
 }

@@ -52,6 +52,5 @@ function decodeSegment(segment: Uint8Array, to: Uint8Array, first: number, step:
   }
 }
 
-const cutShort = () =>
-  new ImagingError('truncated', 'The RLE data end before the image does. Send the complete file.');
+const cutShort = () => new ImagingError('truncated', 'The RLE data end before the image does. Send the complete file.');
 const damaged = () => new ImagingError('corrupt', 'The RLE data are damaged. Send the original file again.');

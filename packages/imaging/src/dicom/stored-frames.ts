@@ -25,7 +25,10 @@ export function openFrames(file: DicomFile, limits: Limits = DEFAULT_LIMITS): St
     pixels,
     frame(index) {
       if (!Number.isInteger(index) || index < 0 || index >= pixels.frames)
-        throw new ImagingError('no-such-frame', `Frame ${index} does not exist: the image has ${pixels.frames}, from 0.`);
+        throw new ImagingError(
+          'no-such-frame',
+          `Frame ${index} does not exist: the image has ${pixels.frames}, from 0.`,
+        );
       return decode(index);
     },
   };
@@ -34,7 +37,10 @@ export function openFrames(file: DicomFile, limits: Limits = DEFAULT_LIMITS): St
 function nativeFrames(file: DicomFile, pixels: PixelModule): (index: number) => StoredSamples {
   const element = file.dataset.elements.x7fe00010;
   if (element === undefined || element.encapsulatedPixelData === true || element.fragments !== undefined)
-    throw new ImagingError('corrupt', 'The pixel data are compressed, the transfer syntax says otherwise. Send the original.');
+    throw new ImagingError(
+      'corrupt',
+      'The pixel data are compressed, the transfer syntax says otherwise. Send the original.',
+    );
   const { rows, columns, samplesPerPixel, bitsAllocated, frames } = pixels;
   // Native YBR_FULL_422 keeps two chroma samples for two pixels (PS3.3 C.7.6.3.1.2).
   const perPixel = pixels.photometric === 'YBR_FULL_422' && samplesPerPixel === 3 ? 2 : samplesPerPixel;
@@ -44,15 +50,25 @@ function nativeFrames(file: DicomFile, pixels: PixelModule): (index: number) => 
   if (element.dataOffset + element.length > file.bytes.byteLength)
     throw new ImagingError('truncated', 'The file ends before its pixels do. Send the complete file.');
   if (excess < 0)
-    throw new ImagingError('truncated', `The pixel data have ${element.length} bytes, the image needs ${needed}. Send the complete file.`);
+    throw new ImagingError(
+      'truncated',
+      `The pixel data have ${element.length} bytes, the image needs ${needed}. Send the complete file.`,
+    );
   // Some writers pad; a surplus of a row or a column means that the header and the pixels disagree.
   if (excess > 1 && excess >= (Math.min(rows, columns) * samplesPerPixel * bitsAllocated) / 8)
-    throw new ImagingError('sizes-disagree', `The pixel data have ${element.length} bytes, the image needs ${needed}. Send the original file.`);
+    throw new ImagingError(
+      'sizes-disagree',
+      `The pixel data have ${element.length} bytes, the image needs ${needed}. Send the original file.`,
+    );
   const data = file.bytes.subarray(element.dataOffset, element.dataOffset + needed);
   if (bitsAllocated === 1) return (index) => unpackBits(data, index * samples, samples);
   const frameBytes = (samples * bitsAllocated) / 8;
   return (index) => {
-    const words = toWords(data.subarray(index * frameBytes, (index + 1) * frameBytes), bitsAllocated, isBigEndian(file));
+    const words = toWords(
+      data.subarray(index * frameBytes, (index + 1) * frameBytes),
+      bitsAllocated,
+      isBigEndian(file),
+    );
     return withSigns(planesToPixels(words, pixels), pixels.bitsStored, pixels.signed);
   };
 }
@@ -63,7 +79,8 @@ function compressedFrames(file: DicomFile, pixels: PixelModule): (index: number)
   const { codec } = file.transferSyntax;
   if (codec === 'rle')
     return (index) => {
-      if (bitsAllocated === 1) throw new ImagingError('unsupported-pixels', 'RLE of single bits is not read. Convert it.');
+      if (bitsAllocated === 1)
+        throw new ImagingError('unsupported-pixels', 'RLE of single bits is not read. Convert it.');
       const plain = decodeRle(frameBytes(index), rows * columns, samplesPerPixel, bitsAllocated / 8);
       return withSigns(toWords(plain, bitsAllocated, false), bitsStored, signed);
     };
@@ -123,7 +140,11 @@ function withSigns(words: Uint8Array | Uint16Array | Uint32Array, bits: number, 
   }
   const { buffer } = words;
   const signedWords =
-    words.BYTES_PER_ELEMENT === 1 ? new Int8Array(buffer) : words.BYTES_PER_ELEMENT === 2 ? new Int16Array(buffer) : new Int32Array(buffer);
+    words.BYTES_PER_ELEMENT === 1
+      ? new Int8Array(buffer)
+      : words.BYTES_PER_ELEMENT === 2
+        ? new Int16Array(buffer)
+        : new Int32Array(buffer);
   if (spare > 0) {
     const shift = 32 - bits;
     for (let i = 0; i < signedWords.length; i++) signedWords[i] = ((signedWords[i] ?? 0) << shift) >> shift;

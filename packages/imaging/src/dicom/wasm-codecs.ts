@@ -49,7 +49,9 @@ export function decodeWithWasm(codec: WasmCodec, codestream: Uint8Array, shape: 
     instance = undefined;
     if (cause instanceof RangeError || (cause instanceof Error && OUT_OF_MEMORY.test(cause.message)))
       throw new ImagingError('over-limit', 'The compressed pixel data need more memory than there is.', { cause });
-    throw new ImagingError('corrupt', 'The compressed pixel data are damaged. Send the original file again.', { cause });
+    throw new ImagingError('corrupt', 'The compressed pixel data are damaged. Send the original file again.', {
+      cause,
+    });
   } finally {
     complaints = [];
     if (instance !== undefined && instance.memory.buffer.byteLength > KEEP_MEMORY_BYTES) instance = undefined;
