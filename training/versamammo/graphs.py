@@ -1,0 +1,165 @@
+"""ONNX graphs: made from PyTorch or from nodes, stored with half-precision weights, run on the CPU."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+OPSET, IR_VERSION = 18, 10
+
+
+def from_torch(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    dynamic: Any,
+) -> onnx.ModelProto:
+    """The module's graph with its parameters as they are (nothing folded), named inputs and outputs."""
+    with torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=dynamic,
+            opset_version=OPSET,
+            dynamo=True,
+            optimize=True,
+            verbose=False,
+        )
+    buffer = io.BytesIO()
+    program.save(buffer)
+    model = onnx.load_model_from_string(buffer.getvalue())
+    model.ir_version = IR_VERSION
+    model.producer_version = ""
+    for node in model.graph.node:  # stack traces name the machine that exported
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
+        del value.metadata_props[:]
+    for weight in model.graph.initializer:
+        del weight.metadata_props[:]
+    return model
+
+
+def halve(model: onnx.ModelProto, smallest: int = 256) -> onnx.ModelProto:
+    """Stores every float32 weight of at least `smallest` numbers as float16, cast back in the graph.
+
+    Lossless for weights that were rounded to float16 before (see `round_weights`). The runtime folds the casts at load.
+    """
+    kept, casts = [], []
+    for weight in model.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or int(np.prod(weight.dims)) < smallest:
+            kept.append(weight)
+            continue
+        half = numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), f"{weight.name}_half")
+        kept.append(half)
+        casts.append(helper.make_node("Cast", [half.name], [weight.name], to=TensorProto.FLOAT))
+    halved = onnx.ModelProto()
+    halved.CopyFrom(model)
+    del halved.graph.initializer[:]
+    halved.graph.initializer.extend(kept)
+    nodes = [*casts, *halved.graph.node]
+    del halved.graph.node[:]
+    halved.graph.node.extend(nodes)
+    names = {cast.output[0] for cast in casts}
+    infos = [v for v in halved.graph.value_info if v.name not in names]
+    del halved.graph.value_info[:]
+    halved.graph.value_info.extend(infos)
+    return halved
+
+
+def quantise(model: onnx.ModelProto, smallest: int = 100_000) -> onnx.ModelProto:
+    """Stores large matrices as int8 with one scale for each output (of a table: for each row); computing stays in float32.
+
+    Weights only: unlike dynamic quantisation the result does not depend on the CPU. Tables are looked up before they
+    are scaled; the runtime folds the rest at load.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    tables = {node.input[0]: node for node in result.graph.node if node.op_type == "Gather"}
+    initial, before = [], []
+    for weight in result.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or len(weight.dims) != 2 or int(np.prod(weight.dims)) < smallest:
+            initial.append(weight)
+            continue
+        full, axis = numpy_helper.to_array(weight), 1 if weight.name in tables else 0
+        scale = np.maximum(np.abs(full).max(axis=axis, keepdims=True), 1e-12) / 127
+        small = np.clip(np.round(full / scale), -127, 127).astype(np.int8)
+        name = weight.name
+        initial += [numpy_helper.from_array(small, f"{name}_int8"), numpy_helper.from_array(scale, f"{name}_scale")]
+        if name in tables:
+            node = tables[name]
+            looked_up = node.output[0]
+            node.input[0], node.output[0] = f"{name}_int8", f"{name}_rows_int8"
+            scales = helper.make_node("Gather", [f"{name}_scale", node.input[1]], [f"{name}_rows_scale"], axis=0)
+            cast = helper.make_node("Cast", [f"{name}_rows_int8"], [f"{name}_rows"], to=TensorProto.FLOAT)
+            multiply = helper.make_node("Mul", [f"{name}_rows", f"{name}_rows_scale"], [looked_up])
+            place = list(result.graph.node).index(node) + 1
+            for extra in (multiply, cast, scales):
+                result.graph.node.insert(place, extra)
+        else:
+            before += [
+                helper.make_node("Cast", [f"{name}_int8"], [f"{name}_whole"], to=TensorProto.FLOAT),
+                helper.make_node("Mul", [f"{name}_whole", f"{name}_scale"], [name]),
+            ]
+    del result.graph.initializer[:]
+    result.graph.initializer.extend(initial)
+    nodes = [*before, *result.graph.node]
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    del result.graph.value_info[:]
+    return result
+
+
+def round_weights(module: nn.Module) -> nn.Module:
+    """Rounds the module's float weights to what float16 holds, in place: the weights measured are the weights shipped."""
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.half().float())
+    return module
+
+
+def from_nodes(
+    name: str,
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    nodes: Sequence[onnx.NodeProto],
+    weights: Mapping[str, np.ndarray],
+) -> onnx.ModelProto:
+    initial = [numpy_helper.from_array(np.ascontiguousarray(w), k) for k, w in weights.items()]
+    graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), initial)
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="versamammo"
+    )
+
+
+def value(name: str, *shape: int | str, dtype: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, dtype, list(shape))
+
+
+def session(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
+    """A CPU session; `threads` 0: those that PyTorch uses."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def environment_threads() -> None:
+    """Honours OMP_NUM_THREADS in PyTorch as well."""
+    if "OMP_NUM_THREADS" in os.environ:
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
