@@ -1,6 +1,7 @@
 // @versamammo/imaging: bytes → one normalised Mammogram; de-identification; previews; phantoms.
 
 export { canonicalise, type Hints } from './canonicalise.ts';
+export { type DecodeDicomOptions, decodeDicom } from './dicom/decode-dicom.ts';
 export { ImagingError, type ImagingErrorCode } from './errors.ts';
 export type * from './grey-image.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';

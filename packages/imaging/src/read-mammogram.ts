@@ -1,7 +1,7 @@
 // readMammogram: bytes of any supported format → one normalised Mammogram.
 import type { Mammogram } from '@versamammo/schema';
 import { canonicalise, type Hints } from './canonicalise.ts';
-import { ImagingError } from './errors.ts';
+import { decodeDicom } from './dicom/decode-dicom.ts';
 import type { GreyImage } from './grey-image.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { decodeRaster, rasterFormat } from './raster/decode-raster.ts';
@@ -18,7 +18,7 @@ export async function readGrey(bytes: Uint8Array, options: Omit<ReadOptions, 'hi
   const limits = options.limits ?? DEFAULT_LIMITS;
   const format = rasterFormat(bytes);
   if (format !== null) return decodeRaster(bytes, format, limits);
-  throw new ImagingError('unsupported-format', 'This file is neither DICOM nor PNG, JPEG or PGM. Send one of these.');
+  return decodeDicom(bytes, { ...(options.frame === undefined ? {} : { frame: options.frame }), limits });
 }
 
 /**

@@ -99,7 +99,7 @@ function guessBareSyntax(bytes: Uint8Array): string {
   }
   if (bytes.byteLength < MAGIC_OFFSET + 4 && bytes.every((byte) => byte === 0))
     throw new ImagingError('truncated', 'The file ends before its first attribute. Send the complete file.');
-  throw new ImagingError('not-dicom', 'This file is not DICOM: it has no DICM prefix. Send the original file.');
+  throw new ImagingError('not-dicom', 'This file is neither DICOM nor PNG, JPEG or PGM. Send one of these.');
 }
 
 const isUpper = (byte: number | undefined) => byte !== undefined && byte >= 0x41 && byte <= 0x5a;
@@ -132,7 +132,7 @@ export function text(dataset: DataSet, tag: Tag, index = 0): string | undefined 
 
 /** All values of a text attribute, trimmed. Backslash separates (PS3.5 6.4). */
 export function texts(dataset: DataSet, tag: Tag): string[] {
-  const bytes = valueOf(dataset, tag);
+  const bytes = rawValue(dataset, tag);
   if (bytes === undefined || bytes.byteLength === 0) return [];
   const end = bytes.indexOf(0);
   return Buffer.from(bytes.buffer, bytes.byteOffset, end < 0 ? bytes.byteLength : end)
@@ -151,13 +151,13 @@ export function decimals(dataset: DataSet, tag: Tag): number[] {
 
 /** One unsigned 16-bit value (US); undefined where absent. */
 export function unsigned16(dataset: DataSet, tag: Tag, index = 0): number | undefined {
-  const bytes = valueOf(dataset, tag);
+  const bytes = rawValue(dataset, tag);
   if (bytes === undefined || bytes.byteLength < 2 * index + 2) return undefined;
   return dataset.byteArrayParser.readUint16(bytes, 2 * index);
 }
 
 /** Raw bytes of a value; undefined where the attribute is absent. */
-export function valueOf(dataset: DataSet, tag: Tag): Uint8Array | undefined {
+export function rawValue(dataset: DataSet, tag: Tag): Uint8Array | undefined {
   const element = dataset.elements[tag];
   return element === undefined ? undefined : valueBytes(dataset, element);
 }

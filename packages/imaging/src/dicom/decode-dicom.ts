@@ -5,7 +5,7 @@ import { ImagingError } from '../errors.ts';
 import { mapSamples } from '../grey/apply-step.ts';
 import { normaliseExposure, stretch } from '../grey/for-processing.ts';
 import { modalityLut } from '../grey/modality-lut.ts';
-import { paddingTest } from '../grey/padding.ts';
+import { paddingMask, paddingTest } from '../grey/padding.ts';
 import { voiLut } from '../grey/voi-lut.ts';
 import type { GreyImage } from '../grey-image.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
@@ -44,7 +44,7 @@ export function decodeDicom(bytes: Uint8Array, options: DecodeDicomOptions = {})
     pixels: mapSamples(samples, isPadding ? (stored) => (isPadding(stored) ? 0 : transform(stored)) : transform),
     rows: pixels.rows,
     columns: pixels.columns,
-    padding: isPadding === null ? null : Uint8Array.from(samples, (stored) => (isPadding(stored) ? 1 : 0)),
+    padding: isPadding === null ? null : paddingMask(samples, isPadding),
     intent,
     header: mammogramHeader(dataset, frame),
     source: {

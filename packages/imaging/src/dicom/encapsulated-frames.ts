@@ -1,6 +1,6 @@
 // Encapsulated pixel data: which fragments make up which frame. PS3.5 A.4.
 import { ImagingError } from '../errors.ts';
-import { type DicomFile, type Element, valueOf } from './dataset.ts';
+import { type DicomFile, type Element, rawValue } from './dataset.ts';
 
 interface Fragment {
   /** Offset from the first fragment's item tag, as in the basic offset table. */
@@ -62,7 +62,7 @@ function frameStarts(file: DicomFile, element: Element, fragments: Fragment[], f
 }
 
 function extendedOffsets(file: DicomFile): number[] | undefined {
-  const bytes = valueOf(file.dataset, 'x7fe00001');
+  const bytes = rawValue(file.dataset, 'x7fe00001');
   if (bytes === undefined || bytes.byteLength === 0 || bytes.byteLength % 8 !== 0) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.byteLength / 8 }, (_, i) => Number(view.getBigUint64(8 * i, true)));

@@ -120,7 +120,9 @@ function ageOf(dataset: DataSet): number | null {
   const match = /^(\d{3})([DWMY])$/.exec(text(dataset, 'x00101010') ?? '');
   if (match !== null) {
     const perYear = { D: 365.25, W: 52.18, M: 12, Y: 1 }[match[2] ?? 'Y'] ?? 1;
-    return Math.floor(Number(match[1]) / perYear);
+    const years = Math.floor(Number(match[1]) / perYear);
+    // Zero is what de-identification leaves behind.
+    return years > 0 ? years : null;
   }
   const born = dateOf(text(dataset, 'x00100030'));
   const studied = dateOf(text(dataset, 'x00080020'));

@@ -1,6 +1,6 @@
 // LookupTable: one item of a Modality LUT or VOI LUT Sequence. PS3.3 C.11.1.1, C.11.2.1.1.
 import type { DataSet } from 'dicom-parser';
-import { unsigned16, valueOf } from '../dicom/dataset.ts';
+import { rawValue, unsigned16 } from '../dicom/dataset.ts';
 
 export interface LookupTable {
   /** Input value that the first entry stands for; smaller ones get the first entry, larger than the last the last. */
@@ -15,7 +15,7 @@ export function readLookupTable(item: DataSet, signed: boolean): LookupTable | u
   const count = unsigned16(item, 'x00283002', 0);
   const first = unsigned16(item, 'x00283002', 1);
   const bits = unsigned16(item, 'x00283002', 2);
-  const data = valueOf(item, 'x00283006');
+  const data = rawValue(item, 'x00283006');
   if (count === undefined || first === undefined || bits === undefined || data === undefined) return undefined;
   if (bits < 1 || bits > 16) return undefined;
   const length = count === 0 ? 65536 : count;
