@@ -32,7 +32,7 @@ const MARGIN = 0.012;
 /** Below this the pixels do not say where the chest wall is, and laterality decides. */
 const SURE_OF_SIDE = 0.04;
 /** Neighbouring pixels of tissue correlate far better; of noise, worse. */
-const LEAST_SMOOTHNESS = 0.5;
+const LEAST_SMOOTHNESS = 0.25;
 /** Share of tissue pixels that may end above white, so that one hot pixel does not darken the rest. */
 const HOT_PIXELS = 1e-5;
 

@@ -18,44 +18,64 @@ export function erode({ inside, rows, columns }: Mask, radius: number): Mask {
   return threshold(boxSums(outside, radius), (sum) => sum === 0);
 }
 
-/** Grows `seed` by `steps` pixels without leaving `within`. */
+/** Grows `seed` by `steps` pixels (up, down, left, right) without leaving `within`; the seed itself is kept. */
 export function growWithin(seed: Mask, within: Mask, steps: number): Mask {
-  let grown = seed;
-  for (let i = 0; i < steps; i++) {
-    const next = dilate(grown, 1);
-    for (let j = 0; j < next.inside.length; j++) if (!within.inside[j]) next.inside[j] = 0;
-    grown = next;
+  const { rows, columns } = seed;
+  const inside = seed.inside.slice();
+  let front: number[] = [];
+  for (let at = 0; at < inside.length; at++) if (inside[at]) front.push(at);
+  for (let step = 0; step < steps; step++) {
+    const next: number[] = [];
+    const take = (at: number) => {
+      if (inside[at] || !within.inside[at]) return;
+      inside[at] = 1;
+      next.push(at);
+    };
+    for (const at of front) {
+      const x = at % columns;
+      if (x > 0) take(at - 1);
+      if (x < columns - 1) take(at + 1);
+      if (at >= columns) take(at - columns);
+      if (at < (rows - 1) * columns) take(at + columns);
+    }
+    front = next;
   }
-  return grown;
+  return { inside, rows, columns };
 }
 
 /** The 4-connected components, largest first, as lists of pixel indices. */
 export function components({ inside, rows, columns }: Mask): Int32Array[] {
-  const seen = new Uint8Array(inside.length);
-  const stack = new Int32Array(inside.length);
+  const left = inside.slice();
+  /** Every pixel once; the members of a component lie side by side, and those ahead of `next` wait for their turn. */
+  const order = new Int32Array(inside.length);
   const found: Int32Array[] = [];
+  let end = 0;
   for (let start = 0; start < inside.length; start++) {
-    if (!inside[start] || seen[start]) continue;
-    const members: number[] = [];
-    let top = 0;
-    stack[top++] = start;
-    seen[start] = 1;
-    const visit = (at: number) => {
-      if (inside[at] && !seen[at]) {
-        seen[at] = 1;
-        stack[top++] = at;
-      }
-    };
-    while (top > 0) {
-      const at = stack[--top] as number;
-      members.push(at);
+    if (left[start] === 0) continue;
+    const begin = end;
+    left[start] = 0;
+    order[end++] = start;
+    for (let next = begin; next < end; next++) {
+      const at = order[next] as number;
       const x = at % columns;
-      if (x > 0) visit(at - 1);
-      if (x < columns - 1) visit(at + 1);
-      if (at >= columns) visit(at - columns);
-      if (at < (rows - 1) * columns) visit(at + columns);
+      if (x > 0 && left[at - 1]) {
+        left[at - 1] = 0;
+        order[end++] = at - 1;
+      }
+      if (x < columns - 1 && left[at + 1]) {
+        left[at + 1] = 0;
+        order[end++] = at + 1;
+      }
+      if (at >= columns && left[at - columns]) {
+        left[at - columns] = 0;
+        order[end++] = at - columns;
+      }
+      if (at < (rows - 1) * columns && left[at + columns]) {
+        left[at + columns] = 0;
+        order[end++] = at + columns;
+      }
     }
-    found.push(Int32Array.from(members));
+    found.push(order.subarray(begin, end));
   }
   return found.sort((a, b) => b.length - a.length);
 }
@@ -84,22 +104,27 @@ export function maskOf(members: Int32Array, rows: number, columns: number): Mask
 function boxSums({ inside, rows, columns }: Mask, radius: number) {
   const across = new Int32Array(inside.length);
   for (let y = 0; y < rows; y++) {
-    let sum = 0;
     const row = y * columns;
-    for (let x = -radius; x < columns; x++) {
-      if (x + radius < columns) sum += inside[row + x + radius] ?? 0;
-      if (x - radius > 0) sum -= inside[row + x - radius - 1] ?? 0;
-      if (x >= 0) across[row + x] = sum;
+    let sum = 0;
+    for (let x = 0; x < Math.min(radius, columns); x++) sum += inside[row + x] as number;
+    for (let x = 0; x < columns; x++) {
+      if (x + radius < columns) sum += inside[row + x + radius] as number;
+      if (x > radius) sum -= inside[row + x - radius - 1] as number;
+      across[row + x] = sum;
     }
   }
   const sums = new Int32Array(inside.length);
-  for (let x = 0; x < columns; x++) {
-    let sum = 0;
-    for (let y = -radius; y < rows; y++) {
-      if (y + radius < rows) sum += across[(y + radius) * columns + x] ?? 0;
-      if (y - radius > 0) sum -= across[(y - radius - 1) * columns + x] ?? 0;
-      if (y >= 0) sums[y * columns + x] = sum;
+  const running = new Int32Array(columns);
+  for (let y = -radius; y < rows; y++) {
+    const enters = (y + radius) * columns;
+    const leaves = (y - radius - 1) * columns;
+    for (let x = 0; x < columns; x++) {
+      let sum = running[x] as number;
+      if (y + radius < rows) sum += across[enters + x] as number;
+      if (leaves >= 0) sum -= across[leaves + x] as number;
+      running[x] = sum;
     }
+    if (y >= 0) sums.set(running, y * columns);
   }
   return { sums, rows, columns };
 }

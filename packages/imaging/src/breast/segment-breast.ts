@@ -62,7 +62,8 @@ export function segmentBreast(
 /** The image less a bright frame: lines at the edge that are nearly white over most of their length. */
 function usableArea({ pixels, rows, columns }: FloatImage): Mask {
   const inside = new Uint8Array(rows * columns).fill(1);
-  const white = 0.9 * pixels.reduce((highest, value) => Math.max(highest, value), 0);
+  let white = 0;
+  for (const value of pixels) white = Math.max(white, 0.9 * value);
   const isFrame = (line: number, vertical: boolean) => {
     const length = vertical ? rows : columns;
     let count = 0;
@@ -85,30 +86,49 @@ function usableArea({ pixels, rows, columns }: FloatImage): Mask {
 
 /** Background level (the mode of the dark third) and the threshold above its noise. Null for a blank image. */
 function backgroundLevels({ pixels }: FloatImage, usable: Mask): { background: number; threshold: number } | null {
-  const values = pixels.filter((_, i) => usable.inside[i] === 1).sort();
-  const at = (share: number) => values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 0;
-  const dark = at(0.01);
-  const range = at(0.995) - dark;
-  if (!(range > 0.01)) return null;
-  const bins = new Uint32Array(128);
-  const width = (0.35 * range) / bins.length;
-  for (const value of values) {
-    const bin = Math.max(0, Math.floor((value - dark) / width));
-    if (bin >= bins.length) break;
-    bins[bin] = (bins[bin] as number) + 1;
+  const levels = new Uint32Array(4096);
+  let count = 0;
+  for (let i = 0; i < pixels.length; i++) {
+    if (!usable.inside[i]) continue;
+    const level = Math.min(4095, Math.max(0, Math.round((pixels[i] as number) * 4095)));
+    levels[level] = (levels[level] as number) + 1;
+    count++;
   }
-  const mode = bins.indexOf(bins.reduce((most, count) => Math.max(most, count), 0));
-  const background = mode === 0 ? dark : dark + (mode + 0.5) * width;
+  const dark = levelBelow(levels, 0.01 * count);
+  const range = levelBelow(levels, 0.995 * count) - dark;
+  if (range < 41) return null;
+
+  const width = Math.max(1, Math.round(range / 384));
+  let background = dark;
+  let most = 0;
+  for (let level = dark; level < dark + 0.35 * range; level += width) {
+    const inBin = levels.subarray(level, level + width).reduce((sum, n) => sum + n, 0);
+    if (inBin > most) {
+      most = inBin;
+      background = level === dark ? dark : level + (width - 1) / 2;
+    }
+  }
   let squares = 0;
   let below = 0;
-  for (const value of values) {
-    if (value >= background) break;
-    if (background - value > 0.2 * range) continue;
-    squares += (background - value) ** 2;
-    below++;
+  for (let level = Math.max(0, Math.ceil(background - 0.2 * range)); level < background; level++) {
+    squares += (levels[level] as number) * (background - level) ** 2;
+    below += levels[level] as number;
   }
-  const noise = below > 0.01 * values.length ? Math.sqrt(squares / below) : 0;
-  return { background, threshold: background + Math.max(TISSUE_CONTRAST * range, 3 * noise) };
+  const noise = below > 0.01 * count ? Math.sqrt(squares / below) : 0;
+  return {
+    background: background / 4095,
+    threshold: (background + Math.max(TISSUE_CONTRAST * range, 3 * noise)) / 4095,
+  };
+}
+
+/** The level below which `count` pixels lie. */
+function levelBelow(levels: Uint32Array, count: number): number {
+  let sum = 0;
+  for (let level = 0; level < levels.length; level++) {
+    sum += levels[level] as number;
+    if (sum > count) return level;
+  }
+  return levels.length - 1;
 }
 
 function boundingBox({ inside, rows, columns }: Mask): [number, number, number, number] {

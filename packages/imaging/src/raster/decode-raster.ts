@@ -37,7 +37,7 @@ export function decodeRaster(bytes: Uint8Array, format: RasterFormat, limits: Li
   const raster = FORMATS[format].decode(bytes, limits);
   const mark = preparedMark(raster);
   return {
-    pixels: Float32Array.from(raster.samples, (value) => value / raster.maximum),
+    pixels: toIntensities(raster),
     rows: raster.rows,
     columns: raster.columns,
     padding: null,
@@ -65,6 +65,12 @@ export function decodeRaster(bytes: Uint8Array, format: RasterFormat, limits: Li
     prepared: mark !== null,
     warnings: [],
   };
+}
+
+function toIntensities({ samples, maximum }: GreyRaster): Float32Array {
+  const pixels = new Float32Array(samples.length);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = (samples[i] as number) / maximum;
+  return pixels;
 }
 
 /** The mark of a 16-bit PNG that `encodePrepared` wrote, or null. */
