@@ -151,8 +151,10 @@ class Stage1:
     last_layer_frozen_steps: int = 50
     clip: float = 3.0
     accumulate: int = 1
-    #: BatchNorm with its ImageNet statistics, weight and bias fixed: small batches, and a third faster on a CPU.
+    #: BatchNorm by the fixed statistics it starts with; its weight and bias still learn.
     freeze_batchnorm: bool = False
+    #: The stem and this many blocks less one stay as they are: most of a CPU's time goes into their gradients. 0: none.
+    freeze_stages: int = 0
     augment: Augment = field(default_factory=Augment)
 
 
@@ -211,6 +213,7 @@ class Stage2:
     clip: float = 5.0
     accumulate: int = 1
     freeze_batchnorm: bool = False
+    freeze_stages: int = 0
     #: Share of each source's images in a batch; null: by number of images.
     source_share: dict[str, float] | None = None
     validate_steps: int = 200

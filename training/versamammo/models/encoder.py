@@ -63,7 +63,24 @@ class Encoder(nn.Module):
             MapInfo(f"map{entries[i]['reduction']}", entries[i]["num_chs"], entries[i]["reduction"])
             for i in self._indices
         ]
+        self._frozen: list[nn.Module] = []
         self.width: int = self.net.num_features if self.is_vit else self.net.head_hidden_size
+
+    def freeze(self, stages: int) -> None:
+        """Fix the stem and the first `stages` − 1 blocks, BatchNorm statistics included; 0 fixes nothing."""
+        if stages == 0:
+            return
+        stem = [self.net.patch_embed] if self.is_vit else [self.net.conv_stem, self.net.bn1]
+        self._frozen = [*stem, *self.net.blocks[: stages - 1]]
+        for module in self._frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Encoder:
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [n, channels, height, width] → pooled features [n, width] (class token of a ViT)."""
@@ -74,6 +91,24 @@ class Encoder(nn.Module):
         last, maps = self.net.forward_intermediates(images, indices=self._indices, norm=self.is_vit)
         pooled = self.net.forward_head(last, pre_logits=True)
         return pooled, {info.name: map for info, map in zip(self.maps, maps, strict=True)}
+
+    def forward_patches(self, images: Tensor, mask: Tensor | None, mask_token: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a ViT: class token [n, width] and patch tokens [n, patches, width], both normalised.
+
+        Args:
+            mask: bool [n, rows, columns]; the embeddings of these patches are replaced by `mask_token` [width].
+        """
+        net = self.net
+        tokens = net.patch_embed(images)  # [n, rows, columns, width]
+        if mask is not None:
+            tokens = torch.where(mask.unsqueeze(-1), mask_token.to(tokens.dtype), tokens)
+        tokens = net.norm(net.blocks(net.norm_pre(net._pos_embed(tokens))))
+        return tokens[:, 0], tokens[:, net.num_prefix_tokens :]
+
+    @property
+    def patch(self) -> int:
+        """Side of a ViT's patches in input pixels."""
+        return self.maps[-1].stride
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Load `state_dict()` of an Encoder of the same backbone, strictly."""
