@@ -221,6 +221,74 @@ class Stage2:
 
 
 @dataclass(frozen=True)
+class Lesions:
+    """Marked lesions as one label of the detector and the segmenter, within the sources that mark them so."""
+
+    sources: list[str]
+    question: str
+    #: What must hold of the image, e.g. "a mass is present"; null: nothing.
+    condition: str | None = None
+    exploratory: bool = False
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Heads on the frozen encoder."""
+
+    #: Whose encoder: the student's, the teacher's, or the frozen ImageNet weights (a baseline bundle).
+    encoder: Literal["stage2", "stage1", "imagenet"] = "stage2"
+    #: At most this many numbers in the exported vector.
+    dimension: int = 512
+    #: Classification heads; null: every task.
+    tasks: list[str] | None = None
+    #: Retrieval is judged on these fields of Labels, within each source.
+    retrieval_fields: list[str] = field(default_factory=lambda: ["density", "cancer", "pathology"])
+    #: The decoder shared by detector and segmenter: label → lesions; empty: none.
+    lesions: dict[str, Lesions] = field(default_factory=dict)
+    decoder_channels: int = 48
+    decoder_steps: int = 1500
+    decoder_batch: int = 16
+    decoder_learning_rate: float = 3e-3
+    #: Regions: numbers in the vector, and the share by which boxes are widened.
+    region_dimension: int = 128
+    region_context: float = 0.25
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Question answering: topic of versamammo.questions → task that trains it. Other topics are defined, untrained."""
+
+    topics: dict[str, str]
+    map: str = "map32"
+    width: int = 128
+    attention_heads: int = 4
+    steps: int = 1200
+    #: Images a step; each is asked one question of every topic that it has a label of.
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    #: Weight of the divergence between two phrasings of one question.
+    agreement: float = 1.0
+
+
+@dataclass(frozen=True)
+class Export:
+    """The bundle: name, texts, licence."""
+
+    name: str
+    version: str
+    description: str
+    intended_use: str
+    licence: str
+    licence_statement: str
+    commercial_use: bool
+    #: Data sets whose training vectors may be published with the bundle.
+    reference: list[str] = field(default_factory=list)
+    #: Where the bundle goes; null: `bundle/` of the run.
+    bundle: str | None = None
+
+
+@dataclass(frozen=True)
 class Config:
     """A whole run: what every command reads."""
 
@@ -232,6 +300,9 @@ class Config:
     runtime: Runtime = field(default_factory=Runtime)
     stage1: Stage1 | None = None
     stage2: Stage2 | None = None
+    heads: Heads | None = None
+    answers: Answers | None = None
+    export: Export | None = None
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
