@@ -16,7 +16,6 @@ from torch import nn
 
 from versamammo.config import Config
 from versamammo.data import Case, PreparedDataset
-from versamammo.distributed import device_of
 from versamammo.models.encoder import Encoder
 from versamammo.progress import Progress
 
@@ -46,7 +45,9 @@ def state_hash(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def extract(encoder: Encoder, dataset: PreparedDataset, config: Config, maps: Sequence[str] = ()) -> Features:
+def extract(
+    encoder: Encoder, dataset: PreparedDataset, config: Config, device: torch.device, maps: Sequence[str] = ()
+) -> Features:
     """Features of every image of `dataset`, from the cache where they are. The encoder is put into evaluation mode."""
     encoder = encoder.eval()
     sources = [f"{case.id} {case.row['sha256']}" for case in dataset.cases]
@@ -54,7 +55,7 @@ def extract(encoder: Encoder, dataset: PreparedDataset, config: Config, maps: Se
     folder = _cache() / hashlib.sha256(key.encode()).hexdigest()[:24]
     folder.mkdir(parents=True, exist_ok=True)
     if not all((folder / f"{name}.npy").exists() for name in ("pooled", *maps)):
-        _compute(encoder, dataset, config, maps, folder)
+        _compute(encoder, dataset, config, device, maps, folder)
     loaded = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in maps}
     return Features(dataset.cases, np.load(folder / "pooled.npy"), loaded)
 
@@ -65,8 +66,9 @@ def _cache() -> Path:
 
 
 @torch.inference_mode()
-def _compute(encoder: Encoder, dataset: PreparedDataset, config: Config, maps: Sequence[str], folder: Path) -> None:
-    device = device_of(config.runtime)
+def _compute(
+    encoder: Encoder, dataset: PreparedDataset, config: Config, device: torch.device, maps: Sequence[str], folder: Path
+) -> None:
     encoder = encoder.to(device)
     size, batch = len(dataset), 8
     infos = {info.name: info for info in encoder.maps}
@@ -79,7 +81,7 @@ def _compute(encoder: Encoder, dataset: PreparedDataset, config: Config, maps: S
         name: np.lib.format.open_memmap(folder / f"{name}.part.npy", mode="w+", dtype=np.float16, shape=shape)
         for name, shape in shapes.items()
     }
-    with Progress("features", size) as progress:
+    with Progress("features", size, 0) as progress:
         for start in range(0, size, batch):
             stop = min(start + batch, size)
             images = dataset.tensors(range(start, stop)).to(device, memory_format=torch.channels_last)

@@ -66,6 +66,14 @@ class Encoder(nn.Module):
         self._frozen: list[nn.Module] = []
         self.width: int = self.net.num_features if self.is_vit else self.net.head_hidden_size
 
+    def layers(self) -> list[nn.Module]:
+        """Groups of layers from input to output, every parameter once: for learning rates that decay with depth."""
+        net = self.net
+        if self.is_vit:
+            own = nn.ParameterList([p for p in (net.pos_embed, net.cls_token) if p is not None])
+            return [nn.ModuleList([net.patch_embed, own]), *net.blocks, net.norm]
+        return [nn.ModuleList([net.conv_stem, net.bn1]), *net.blocks, nn.ModuleList([net.conv_head, net.bn2])]
+
     def freeze(self, stages: int) -> None:
         """Fix the stem and the first `stages` − 1 blocks, BatchNorm statistics included; 0 fixes nothing."""
         if stages == 0:

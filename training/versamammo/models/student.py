@@ -1,0 +1,33 @@
+"""Student: encoder with one linear head per task, for stage 2."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from versamammo.config import Task
+from versamammo.models.encoder import Encoder
+
+
+class Student(nn.Module):
+    """Args:
+    tasks: those to learn; each gets a linear head on the pooled features.
+    dropout: before the heads.
+    """
+
+    def __init__(self, encoder: Encoder, tasks: dict[str, Task], dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.ModuleDict({name: nn.Linear(encoder.width, len(task.values)) for name, task in tasks.items()})
+        for head in self.heads.values():
+            nn.init.normal_(head.weight, std=0.01)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Images → pooled features [n, width] and logits per task [n, answers]."""
+        pooled = self.encoder(images)
+        return pooled, self.logits(pooled)
+
+    def logits(self, pooled: Tensor) -> dict[str, Tensor]:
+        dropped = self.dropout(pooled)
+        return {name: head(dropped) for name, head in self.heads.items()}
