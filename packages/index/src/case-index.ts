@@ -14,13 +14,13 @@ import type {
 export type PointKind = 'image' | 'region';
 
 export interface Point {
-  /** Image id, or region id. */
+  /** Image id, or region id: a lower-case UUID. */
   id: string;
   /** Of a region: the id of its image. Of an image: its own id. */
   image: string;
   collection: Collection;
   record: CaseRecord;
-  /** Unit length, the space's dimension, finite. */
+  /** Unit length (within 1e-3), the space's dimension, finite. */
   vector: Float32Array;
 }
 
@@ -39,11 +39,11 @@ export interface SearchQuery {
   offset?: number;
   filter?: Filter;
   groupBy?: 'image' | 'exam' | 'patient';
-  /** Members per group, default 1. */
+  /** Members per group, default 1, at most 100. A case whose patient or exam is unknown is grouped under its exam or image. */
   groupSize?: number;
   /** The query's own identity, for the exclusion below. With `by: {id}` it is the stored one. */
   self?: { id?: string | null; image?: string | null; exam?: string | null; patient?: string | null };
-  /** Default true: nothing of the query's own patient; patient unknown: nothing of its image and exam. */
+  /** Default true: nothing of the query's own patient, exam, image or id, as far as they are known; keys are compared as they are, in every collection. */
   excludeOwnPatient?: boolean;
   withVectors?: boolean;
   /** Exact scan even where the index is approximate. */
@@ -56,6 +56,7 @@ export interface SearchResult {
   neighbours: Neighbour[];
   /** With `groupBy`: the groups in order, each with the ids of its members. */
   groups: { key: string; ids: string[] }[] | null;
+  /** `unknown`: the query's patient is not known, so its exam, image and id alone were left out. */
   patientExclusion: 'applied' | 'unknown' | 'off';
   space: string;
   /** Whether the scan was exact. */
@@ -81,10 +82,7 @@ export type DeleteBy =
   | { patient: string }
   | { tenant: true };
 
-/**
- * One embedding space of one kind. Errors are `IndexError` with a code: `dimension`, `not-finite`, `zero-vector`,
- * `not-unit`, `unknown-id`, `limit`, `read-only`, `wrong-space`, `unavailable`, `full`. An id of another tenant is `unknown-id`.
- */
+/** One embedding space of one kind. Everything throws `IndexError` (see its codes); an id of another tenant is `unknown-id`, as one that nobody has. */
 export interface CaseIndex {
   readonly space: string;
   readonly kind: PointKind;
@@ -102,13 +100,13 @@ export interface CaseIndex {
   /** How many were removed. */
   delete(tenant: string, by: DeleteBy): Promise<number>;
   count(scope: Scope, filter?: Filter): Promise<number>;
-  /** Values of a field and how many points carry each, descending by count, then ascending by value. */
+  /** Values of a field and how many points carry each, descending by count, then ascending by value. `limit` at most 1,000, default 100. */
   facets(
     scope: Scope,
     field: FieldName,
     options?: { filter?: Filter; limit?: number },
   ): Promise<{ value: FieldValue; count: number }[]>;
-  /** By id, ascending; stable while others write. `score` is 0. */
+  /** By id, ascending; stable while others write. `score` is 0, `limit` at most 1,000. */
   scroll(
     scope: Scope,
     options: { filter?: Filter; after?: string; limit: number; withVectors?: boolean },

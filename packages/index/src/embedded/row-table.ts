@@ -1,0 +1,260 @@
+// RowTable: what of the points is in memory: vectors, fields, who may see which row, and which rows are free.
+import { setImmediate } from 'node:timers/promises';
+import type { Collection, Filter } from '@versamammo/schema';
+import { firstGroups, type GroupField } from '../grouping.ts';
+import { Bitmap } from './bitmap.ts';
+import { Columns } from './columns.ts';
+import { filteredRows } from './filtered-rows.ts';
+import type { PointStore } from './point-store.ts';
+import { scanPool } from './scan-pool.ts';
+import { Scanner, type ScanTask } from './scanner.ts';
+import { VectorSegments } from './vector-segments.ts';
+
+export interface Hit {
+  row: number;
+  score: number;
+}
+
+interface Home {
+  tenant: string;
+  collections: readonly Collection[];
+}
+
+/** Bytes of vectors below which a scan ends sooner than another thread could begin it. */
+const SMALL_SCAN = 2 * 1024 * 1024;
+/** Rows read before other work gets its turn. */
+const TURN = 4096;
+
+export class RowTable {
+  readonly columns = new Columns();
+  readonly segments: VectorSegments;
+  /** Rows by tenant and collection: a row in none of them is nobody's. */
+  readonly #homes = new Map<string, Map<Collection, Bitmap>>();
+  readonly #scanner: Scanner;
+  readonly #readings = new Set<{ since: number }>();
+  readonly #free: number[] = [];
+  /** Rows that lost their point at a time: free once nobody reads who began before. */
+  #retired: { row: number; time: number }[] = [];
+  #changed = new Uint32Array(0);
+  #time = 0;
+  #used = 0;
+  #count = 0;
+  #quiet: (() => void) | null = null;
+
+  private constructor(dimension: number) {
+    this.segments = new VectorSegments(dimension);
+    this.#scanner = new Scanner(this.segments.layout, 0);
+  }
+
+  static async load(store: PointStore, dimension: number): Promise<RowTable> {
+    const table = new RowTable(dimension);
+    table.#grow(store.lastRow() + 1);
+    if (store.meta('encoding') !== table.columns.encoding) await repack(store, table.columns);
+
+    const ids = new Map<number, string>();
+    let expected = 0;
+    for (const { row, tenant, collection, id, columns } of store.points()) {
+      for (; expected < row; expected++) table.#free.push(expected);
+      expected = row + 1;
+      table.columns.read(row, columns);
+      table.#home(tenant, collection).add(row);
+      table.#count++;
+      ids.set(row, id);
+      if (row % TURN === TURN - 1) await setImmediate();
+    }
+    table.#used = expected;
+    for (const { row, vector } of store.vectors()) {
+      table.segments.write(row, ids.get(row) ?? '', vector);
+      if (row % TURN === TURN - 1) await setImmediate();
+    }
+    return table;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Rows for points that are about to be written. */
+  reserve(count: number): number[] {
+    this.#reclaim();
+    const rows = Array.from({ length: count }, () => this.#free.pop() ?? this.#used++);
+    this.#grow(this.#used);
+    return rows;
+  }
+
+  /** Gives back reserved rows that were not used. */
+  release(rows: number[]): void {
+    this.#free.push(...rows);
+  }
+
+  /** A point becomes visible in a reserved row. */
+  add(row: number, tenant: string, collection: Collection, columns: Uint8Array): void {
+    this.columns.read(row, columns);
+    this.#home(tenant, collection).add(row);
+    this.#count++;
+    this.#changed[row] = ++this.#time;
+  }
+
+  /** Points become invisible; their rows are free when nobody reads them any more. */
+  remove(rows: number[]): void {
+    const time = ++this.#time;
+    for (const row of rows) {
+      for (const homes of this.#homes.values()) for (const home of homes.values()) home.delete(row);
+      this.#count--;
+      this.#changed[row] = time;
+      this.#retired.push({ row, time });
+    }
+  }
+
+  /** The fields of a point change in place. */
+  change(row: number, columns: Uint8Array): void {
+    this.columns.read(row, columns);
+    this.#changed[row] = ++this.#time;
+  }
+
+  /** While a reading lasts, rows it could see keep their vectors. */
+  beginReading(): { since: number } {
+    const reading = { since: this.#time };
+    this.#readings.add(reading);
+    return reading;
+  }
+
+  endReading(reading: { since: number }): void {
+    this.#readings.delete(reading);
+    if (this.#readings.size === 0) this.#quiet?.();
+  }
+
+  changedSince(row: number, { since }: { since: number }): boolean {
+    return (this.#changed[row] as number) > since;
+  }
+
+  /** Resolves when no reading is under way. */
+  async quiet(): Promise<void> {
+    if (this.#readings.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#quiet = resolve;
+    });
+  }
+
+  rowsOf(tenant: string, collections: readonly Collection[]): Bitmap {
+    return this.select([{ tenant, collections }], undefined, false);
+  }
+
+  /** Rows of these homes that satisfy the filter, as a set of its own; `shared`: for other threads to read. */
+  select(homes: Home[], filter: Filter | undefined, shared: boolean): Bitmap {
+    const rows = shared ? Bitmap.shared(this.columns.rows) : new Bitmap(this.columns.rows);
+    for (const { tenant, collections } of homes)
+      for (const collection of collections) {
+        const home = this.#homes.get(tenant)?.get(collection);
+        if (home !== undefined) rows.or(home);
+      }
+    return filter === undefined ? rows : rows.and(filteredRows(filter, this.columns));
+  }
+
+  /** The k best of the rows: by score, then by id. */
+  async best(rows: Bitmap, query: Float32Array, k: number, signal?: AbortSignal): Promise<Hit[]> {
+    signal?.throwIfAborted();
+    const { segments } = this;
+    const count = rows.count();
+    const task: ScanTask = {
+      query,
+      k: Math.min(k, count),
+      rows: rows.words,
+      control: new Int32Array(new SharedArrayBuffer(8)),
+    };
+    if (count === 0) return [];
+    while (this.#scanner.segments < segments.memories.length)
+      this.#scanner.add(segments.memories[this.#scanner.segments] as WebAssembly.Memory);
+
+    const stop = () => Atomics.store(task.control, 1, 1);
+    signal?.addEventListener('abort', stop);
+    try {
+      const parts =
+        count * segments.layout.stride <= SMALL_SCAN ? [this.#scanner.scan(task)] : await scanPool.scan(segments, task);
+      signal?.throwIfAborted();
+      return parts
+        .flatMap((part) => Array.from(part.rows, (row, i) => ({ row, score: part.scores[i] as number })))
+        .sort((a, b) => b.score - a.score || segments.compareIds(a.row, b.row))
+        .slice(0, k);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /** The `count` best groups in the order of their best rows, each with its `size` best rows. */
+  async bestGroups(
+    rows: Bitmap,
+    query: Float32Array,
+    count: number,
+    by: GroupField,
+    size: number,
+    signal?: AbortSignal,
+  ): Promise<Hit[][]> {
+    const identity = ({ row }: Hit) => this.#groupOf(row, by);
+    for (let k = count * 4; ; k *= 8) {
+      const hits = await this.best(rows, query, k, signal);
+      const groups = firstGroups(hits, count, identity);
+      if (groups.size < count && hits.length === k) continue;
+      if (hits.length < k || size === 1) return [...groups.values()].map((group) => group.slice(0, size));
+      // All members of the groups that were found, ranked among themselves.
+      const members = Bitmap.shared(this.columns.rows);
+      rows.forEach((row) => {
+        if (groups.has(this.#groupOf(row, by))) members.add(row);
+      });
+      const ranked = firstGroups(await this.best(members, query, members.count(), signal), count, identity);
+      return [...ranked.values()].map((group) => group.slice(0, size));
+    }
+  }
+
+  close(): void {
+    scanPool.forget(this.segments.name);
+  }
+
+  #groupOf(row: number, by: GroupField): string {
+    const { columns } = this;
+    const patient = by === 'patient' ? columns.text('patient').key(row) : null;
+    const exam = by === 'image' ? null : columns.text('exam').key(row);
+    const reference = this.#homes.get('')?.get('reference')?.has(row) === true;
+    return `${reference} ${patient ?? exam ?? columns.text('image').key(row)}`;
+  }
+
+  #home(tenant: string, collection: Collection): Bitmap {
+    const homes = this.#homes.get(tenant) ?? new Map<Collection, Bitmap>();
+    this.#homes.set(tenant, homes);
+    const home = homes.get(collection) ?? new Bitmap(this.columns.rows);
+    homes.set(collection, home);
+    return home;
+  }
+
+  #grow(rows: number): void {
+    this.segments.grow(rows);
+    if (this.segments.rows === this.columns.rows) return;
+    this.columns.grow(this.segments.rows);
+    for (const homes of this.#homes.values()) for (const home of homes.values()) home.grow(this.segments.rows);
+    const changed = new Uint32Array(this.segments.rows);
+    changed.set(this.#changed);
+    this.#changed = changed;
+  }
+
+  #reclaim(): void {
+    const oldest = Math.min(...[...this.#readings].map(({ since }) => since), Number.POSITIVE_INFINITY);
+    const waiting: { row: number; time: number }[] = [];
+    for (const entry of this.#retired) {
+      if (entry.time <= oldest) this.#free.push(entry.row);
+      else waiting.push(entry);
+    }
+    this.#retired = waiting;
+  }
+}
+
+/** Packs all rows again: the fields, or the way they are packed, are not those of the version that wrote them. */
+async function repack(store: PointStore, columns: Columns): Promise<void> {
+  await store.transaction(async (turn) => {
+    for (let row = 0, last = store.lastRow(); row <= last; row++) {
+      const stored = store.at(row);
+      if (stored !== null) store.setRecord(row, stored.record, columns.pack(stored));
+      await turn(row);
+    }
+    store.setMeta('encoding', columns.encoding);
+  });
+}
