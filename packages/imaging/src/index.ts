@@ -2,8 +2,10 @@
 
 export { canonicalise, type Hints } from './canonicalise.ts';
 export { type DecodeDicomOptions, decodeDicom } from './dicom/decode-dicom.ts';
+export { type DicomAttributes, writeDicom } from './dicom/write-dicom.ts';
 export { ImagingError, type ImagingErrorCode } from './errors.ts';
 export type * from './grey-image.ts';
+export { type ImageFacts, type Inspection, inspect, type Statistics } from './inspect.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { type ModelTensor, toModelInput } from './model-input.ts';
 export { encodePrepared, type PreparedImage, prepareMammogram } from './prepare-mammogram.ts';

@@ -1,10 +1,9 @@
 // The commands by name, loaded when called. Add a line, and a file that exports `command`.
 import type { Command } from '../command.ts';
 
-export const commands = {} satisfies Record<string, () => Promise<{ command: Command }>> as Record<
-  string,
-  () => Promise<{ command: Command }>
->;
+export const commands = {
+  inspect: () => import('./inspect.ts'),
+} satisfies Record<string, () => Promise<{ command: Command }>> as Record<string, () => Promise<{ command: Command }>>;
 
 export type CommandName = keyof typeof commands;
 

@@ -7,7 +7,7 @@ import { lookUp, readLookupTable } from './lookup-table.ts';
 /** A step of the grey pipeline: maps every number that may come in to one inside `range`. */
 export interface GreyStep {
   apply(value: number): number;
-  /** Smallest and largest value that can come out, in this order. */
+  /** What the smallest and the largest stored value become; descending where the slope is negative. */
   range: readonly [number, number];
 }
 
@@ -30,8 +30,7 @@ export function modalityLut(groups: DataSet[], pixels: PixelModule): GreyStep {
     const intercept = decimals(group, 'x00281052')[0];
     if (slope !== undefined && intercept !== undefined && slope !== 0) {
       const apply = (value: number) => value * slope + intercept;
-      const ends = [apply(stored[0]), apply(stored[1])] as const;
-      return { apply, range: [Math.min(...ends), Math.max(...ends)] };
+      return { apply, range: [apply(stored[0]), apply(stored[1])] };
     }
   }
   return { apply: (value) => value, range: stored };

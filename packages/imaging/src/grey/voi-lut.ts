@@ -40,7 +40,7 @@ function isVoiFunction(name: string): name is VoiFunction {
 
 function tableOf(group: DataSet, modality: GreyStep): GreyStep | null {
   const item = items(group, 'x00283010')[0];
-  const table = item && readLookupTable(item, modality.range[0] < 0);
+  const table = item && readLookupTable(item, Math.min(...modality.range) < 0);
   return table === undefined ? null : { apply: (value) => lookUp(table, value), range: [0, 2 ** table.bits - 1] };
 }
 

@@ -32,9 +32,14 @@ export function rasterFormat(bytes: Uint8Array): RasterFormat | null {
   return null;
 }
 
+/** Stored samples of a grey PNG, JPEG or PGM. Throws `ImagingError`. */
+export function readRaster(bytes: Uint8Array, format: RasterFormat, limits: Limits = DEFAULT_LIMITS): GreyRaster {
+  return FORMATS[format].decode(bytes, limits);
+}
+
 /** Decodes a grey PNG, JPEG or PGM; stored values are divided by white. Throws `ImagingError`. */
 export function decodeRaster(bytes: Uint8Array, format: RasterFormat, limits: Limits = DEFAULT_LIMITS): GreyImage {
-  const raster = FORMATS[format].decode(bytes, limits);
+  const raster = readRaster(bytes, format, limits);
   const mark = preparedMark(raster);
   return {
     pixels: toIntensities(raster),
