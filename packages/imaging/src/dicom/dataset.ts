@@ -1,6 +1,7 @@
 // DicomDataset: a parsed DICOM file with typed readers. Parsing by dicom-parser; what it throws becomes an ImagingError.
-import { inflateRawSync } from 'node:zlib';
-import dicomParser, { type ByteArrayParser, type DataSet, type Element } from 'dicom-parser';
+import { crc32, inflateRawSync } from 'node:zlib';
+import dicomParser, { type DataSet, type Element } from 'dicom-parser';
+import { z } from 'zod';
 import { ImagingError } from '../errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { TRANSFER_SYNTAXES, type TransferSyntax } from './transfer-syntax.ts';
@@ -62,25 +63,43 @@ function parse(bytes: Uint8Array, bare: string | undefined, limits: Limits): Dat
   }
 }
 
-/** PS3.5 A.5: everything after the meta header is one raw deflate stream. */
+/** Inflated data sets are held twice while they are put together. */
+const MOST_INFLATED_BYTES = 256 * 2 ** 20;
+
+/** PS3.5 A.5: everything after the meta header is one raw deflate stream. Some writers leave gzip's checksum behind it. */
 function inflate(file: Uint8Array, position: number, limits: Limits): Uint8Array {
-  let inflated: Uint8Array;
-  try {
-    inflated = inflateRawSync(file.subarray(position), { maxOutputLength: limits.maxBytes });
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'ERR_BUFFER_TOO_LARGE')
-      throw new ImagingError(
-        'over-limit',
-        `The file inflates to more than ${limits.maxBytes} bytes. Send a smaller one.`,
-      );
-    if (code === 'Z_BUF_ERROR') throw truncated(cause);
-    throw corrupt(cause);
-  }
+  const { buffer: inflated, consumed } = inflateCounting(file.subarray(position), Math.min(limits.maxBytes, MOST_INFLATED_BYTES));
+  requireChecksum(file.subarray(position + consumed), inflated);
   const whole = new Uint8Array(position + inflated.byteLength);
   whole.set(file.subarray(0, position));
   whole.set(inflated, position);
   return whole;
+}
+
+/** Inflated bytes, and how many of the given ones they took. */
+function inflateCounting(deflated: Uint8Array, most: number): { buffer: Uint8Array; consumed: number } {
+  try {
+    // With `info` it answers an object; its types say Buffer either way.
+    const answer: unknown = inflateRawSync(deflated, { maxOutputLength: most, info: true });
+    return InflateAnswer.parse(answer);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'ERR_BUFFER_TOO_LARGE')
+      throw new ImagingError('over-limit', `The file inflates to more than ${most} bytes. Send it uncompressed.`);
+    throw code === 'Z_BUF_ERROR' ? truncated(cause) : corrupt(cause);
+  }
+}
+
+const InflateAnswer = z
+  .object({ buffer: z.instanceof(Uint8Array), engine: z.object({ bytesWritten: z.number() }) })
+  .transform(({ buffer, engine }) => ({ buffer, consumed: engine.bytesWritten }));
+
+/** What may follow the deflate stream: a zero byte for even length, or gzip's CRC-32 and size (RFC 1952 2.3). */
+function requireChecksum(rest: Uint8Array, inflated: Uint8Array): void {
+  if (rest.byteLength === 0 || rest.every((byte) => byte === 0)) return;
+  if (rest.byteLength < 8) throw truncated(undefined);
+  const view = new DataView(rest.buffer, rest.byteOffset, 8);
+  if (view.getUint32(4, true) === inflated.byteLength && view.getUint32(0, true) !== crc32(inflated)) throw corrupt(undefined);
 }
 
 /**
@@ -180,4 +199,4 @@ export function isDeflated(file: DicomFile): boolean {
   return file.transferSyntax.uid === DEFLATED;
 }
 
-export type { ByteArrayParser, DataSet, Element };
+export type { DataSet, Element };
