@@ -239,8 +239,8 @@ class Heads:
     encoder: Literal["stage2", "stage1", "imagenet"] = "stage2"
     #: At most this many numbers in the exported vector.
     dimension: int = 512
-    #: Classification heads; null: every task.
-    tasks: list[str] | None = None
+    #: Classification heads; null: the tasks of stage 2.
+    tasks: dict[str, Task] | None = None
     #: Retrieval is judged on these fields of Labels, within each source.
     retrieval_fields: list[str] = field(default_factory=lambda: ["density", "cancer", "pathology"])
     #: The decoder shared by detector and segmenter: label → lesions; empty: none.
@@ -303,6 +303,12 @@ class Config:
     heads: Heads | None = None
     answers: Answers | None = None
     export: Export | None = None
+
+
+def head_tasks(config: Config) -> dict[str, Task]:
+    """Tasks of the heads and of the answers."""
+    own = config.heads.tasks if config.heads else None
+    return config.tasks if own is None else own
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:

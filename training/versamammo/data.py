@@ -264,10 +264,17 @@ def task_targets(cases: Sequence[Case], task: Task) -> tuple[Tensor, Tensor]:
     index = torch.full((len(cases),), -1, dtype=torch.int64)
     place = {_key(value): i for i, value in enumerate(task.values)}
     for i, case in enumerate(cases):
-        found = place.get(_key(_field(case, task)))
+        found = place.get(_key(_single(_field(case, task))))
         if found is not None and _in_domain(case, task):
             index[i], known[i] = found, True
     return index, known
+
+
+def _single(value: Any) -> Any:
+    """The only item of a list, None of any other list; other values as they are."""
+    if isinstance(value, list):
+        return value[0] if len(value) == 1 else None
+    return value
 
 
 def _field(case: Case, task: Task) -> Any:

@@ -46,16 +46,17 @@ def state_hash(module: nn.Module) -> str:
 
 
 def extract(
-    encoder: Encoder, dataset: PreparedDataset, config: Config, device: torch.device, maps: Sequence[str] = ()
+    encoder: Encoder, dataset: PreparedDataset, config: Config, device: torch.device, maps: Sequence[str] = (),
+    *, turned: bool = False,
 ) -> Features:
-    """Features of every image of `dataset`, from the cache where they are. The encoder is put into evaluation mode."""
+    """Features of every image of `dataset` (`turned`: upside down), from the cache where they are. The encoder is put into evaluation mode."""
     encoder = encoder.eval()
     sources = [f"{case.id} {case.row['sha256']}" for case in dataset.cases]
-    key = json.dumps([state_hash(encoder), config.input.manifest(), sources], sort_keys=True)
+    key = json.dumps([state_hash(encoder), config.input.manifest(), turned, sources], sort_keys=True)
     folder = _cache() / hashlib.sha256(key.encode()).hexdigest()[:24]
     folder.mkdir(parents=True, exist_ok=True)
     if not all((folder / f"{name}.npy").exists() for name in ("pooled", *maps)):
-        _compute(encoder, dataset, config, device, maps, folder)
+        _compute(encoder, dataset, config, device, maps, folder, turned)
     loaded = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in maps}
     return Features(dataset.cases, np.load(folder / "pooled.npy"), loaded)
 
@@ -67,7 +68,8 @@ def _cache() -> Path:
 
 @torch.inference_mode()
 def _compute(
-    encoder: Encoder, dataset: PreparedDataset, config: Config, device: torch.device, maps: Sequence[str], folder: Path
+    encoder: Encoder, dataset: PreparedDataset, config: Config, device: torch.device, maps: Sequence[str], folder: Path,
+    turned: bool,
 ) -> None:
     encoder = encoder.to(device)
     size, batch = len(dataset), 8
@@ -85,6 +87,8 @@ def _compute(
         for start in range(0, size, batch):
             stop = min(start + batch, size)
             images = dataset.tensors(range(start, stop)).to(device, memory_format=torch.channels_last)
+            if turned:
+                images = images.flip(2)
             vectors, found = encoder.forward_maps(images)
             pooled[start:stop] = vectors.float().cpu().numpy()
             for name, array in out.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -151,15 +150,24 @@ def value(name: str, *shape: int | str, dtype: int = TensorProto.FLOAT) -> onnx.
     return helper.make_tensor_value_info(name, dtype, list(shape))
 
 
+def unit_nodes(source: str, target: str) -> list[onnx.NodeProto]:
+    """target = source / max(‖source‖, tiny) along the last axis; the graph needs the scalar weight `tiny`."""
+    return [
+        helper.make_node("ReduceL2", [source], [f"{target}_norm"], axes=[-1], keepdims=1),
+        helper.make_node("Clip", [f"{target}_norm", "tiny"], [f"{target}_safe"]),
+        helper.make_node("Div", [source, f"{target}_safe"], [target]),
+    ]
+
+
+def run(graph: bytes | onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All outputs by name."""
+    ready = graph if isinstance(graph, onnxruntime.InferenceSession) else session(graph)
+    return dict(zip([o.name for o in ready.get_outputs()], ready.run(None, dict(feeds)), strict=True))
+
+
 def session(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
     """A CPU session; `threads` 0: those that PyTorch uses."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or torch.get_num_threads()
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def environment_threads() -> None:
-    """Honours OMP_NUM_THREADS in PyTorch as well."""
-    if "OMP_NUM_THREADS" in os.environ:
-        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
