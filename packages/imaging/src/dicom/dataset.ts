@@ -68,7 +68,10 @@ const MOST_INFLATED_BYTES = 256 * 2 ** 20;
 
 /** PS3.5 A.5: everything after the meta header is one raw deflate stream. Some writers leave gzip's checksum behind it. */
 function inflate(file: Uint8Array, position: number, limits: Limits): Uint8Array {
-  const { buffer: inflated, consumed } = inflateCounting(file.subarray(position), Math.min(limits.maxBytes, MOST_INFLATED_BYTES));
+  const { buffer: inflated, consumed } = inflateCounting(
+    file.subarray(position),
+    Math.min(limits.maxBytes, MOST_INFLATED_BYTES),
+  );
   requireChecksum(file.subarray(position + consumed), inflated);
   const whole = new Uint8Array(position + inflated.byteLength);
   whole.set(file.subarray(0, position));
@@ -99,7 +102,8 @@ function requireChecksum(rest: Uint8Array, inflated: Uint8Array): void {
   if (rest.byteLength === 0 || rest.every((byte) => byte === 0)) return;
   if (rest.byteLength < 8) throw truncated(undefined);
   const view = new DataView(rest.buffer, rest.byteOffset, 8);
-  if (view.getUint32(4, true) === inflated.byteLength && view.getUint32(0, true) !== crc32(inflated)) throw corrupt(undefined);
+  if (view.getUint32(4, true) === inflated.byteLength && view.getUint32(0, true) !== crc32(inflated))
+    throw corrupt(undefined);
 }
 
 /**
