@@ -3,6 +3,7 @@ import type { Command } from '../command.ts';
 
 export const commands = {
   inspect: () => import('./inspect.ts'),
+  prepare: () => import('./prepare.ts'),
 } satisfies Record<string, () => Promise<{ command: Command }>> as Record<string, () => Promise<{ command: Command }>>;
 
 export type CommandName = keyof typeof commands;

@@ -1,0 +1,49 @@
+// Worker threads that prepare images; each takes the next one when it is done.
+import { Worker } from 'node:worker_threads';
+import type { SourceImage } from './adapter.ts';
+import type { PrepareContext } from './prepare-image.ts';
+import type { WorkerAnswer } from './prepare-worker.ts';
+
+/** Calls `take` for the next image until it gives none, and `done` with each answer. Rejects on a defect or an abort. */
+export async function runWorkers(
+  count: number,
+  context: PrepareContext,
+  take: () => SourceImage | undefined,
+  done: (image: SourceImage, answer: WorkerAnswer) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const workers = Array.from(
+    { length: count },
+    () => new Worker(new URL('./prepare-worker.ts', import.meta.url), { workerData: context }),
+  );
+  try {
+    await Promise.all(
+      workers.map(async (worker) => {
+        for (let image = take(); image !== undefined; image = take()) {
+          signal?.throwIfAborted();
+          await done(image, await ask(worker, image));
+        }
+      }),
+    );
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+}
+
+function ask(worker: Worker, image: SourceImage): Promise<WorkerAnswer> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      worker.off('message', onMessage);
+      worker.off('error', onError);
+      worker.off('exit', onExit);
+      act();
+    };
+    const onMessage = (answer: WorkerAnswer) => settle(() => resolve(answer));
+    const onError = (error: unknown) => settle(() => reject(error));
+    const onExit = () => settle(() => reject(new Error(`a worker ended while it prepared ${image.id}`)));
+    worker.on('message', onMessage);
+    worker.on('error', onError);
+    worker.on('exit', onExit);
+    worker.postMessage(image);
+  });
+}
