@@ -14,3 +14,4 @@ export { decodeRaster, type RasterFormat, rasterFormat } from './raster/decode-r
 export { encodeGreyPng } from './raster/png.ts';
 export { type ReadOptions, readGrey, readMammogram } from './read-mammogram.ts';
 export { type FloatImage, fitLongSide, resize, roundSide } from './resize.ts';
+export type { PhantomCluster, PhantomMass, PhantomOptions } from './phantom/phantom-options.ts';
