@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from versamammo.errors import TrainingError
 
-_PART = re.compile(r"^[\x21-\x7e][\x20-\x7e]*$")
+_PART = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
 class AlreadyExists(Exception):
@@ -54,7 +54,7 @@ def open_store(uri: str) -> ObjectStore:
 def checked_key(key: str) -> str:
     """The key itself, or TrainingError `bad-key` where it is none."""
     parts = key.split("/")
-    if len(key) > 900 or any(part in ("", ".", "..") or not _PART.match(part) for part in parts):
+    if len(key) > 900 or any(part in ("", ".", "..") or not _PART.fullmatch(part) for part in parts):
         raise TrainingError("bad-key", f"{key!r} is not a key: use printable ASCII parts joined by '/'.")
     return key
 
