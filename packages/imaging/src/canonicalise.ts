@@ -92,10 +92,19 @@ function isMirrored(breast: BreastSegmentation, laterality: Known<Laterality> | 
   return laterality.value === 'R';
 }
 
-/** The breast's box in source pixels with a margin, and without one at the chest wall. */
-function cropBox(grey: GreyImage, { mask, box, chestWallLeft }: BreastSegmentation): [number, number, number, number] {
+/**
+ * The breast's box in source pixels with a margin, and without one at the chest wall, except where a film frame lies on
+ * it: readers mark lesions up to the very edge of the film.
+ */
+function cropBox(
+  grey: GreyImage,
+  { mask, usable, box, chestWallLeft }: BreastSegmentation,
+): [number, number, number, number] {
   const margin = Math.max(1, Math.round(MARGIN * Math.max(mask.rows, mask.columns)));
-  const [left, right] = chestWallLeft >= 0 ? [0, margin] : [margin, 0];
+  const isFrame = (x: number) =>
+    x >= 0 && x < usable.columns && usable.inside[x + usable.columns * (usable.rows >> 1)] === 0;
+  const left = chestWallLeft >= 0 && !isFrame(box[0] - 1) ? 0 : margin;
+  const right = chestWallLeft < 0 && !isFrame(box[2]) ? 0 : margin;
   const across = grey.columns / mask.columns;
   const down = grey.rows / mask.rows;
   return [
@@ -115,10 +124,10 @@ interface Cut {
 }
 
 /** Pixels of the box, flipped if need be, background subtracted, the widened breast kept with a soft edge, scaled to 1. */
-function cutOut(grey: GreyImage, { mask, background }: BreastSegmentation, cut: Cut): Float32Array {
+function cutOut(grey: GreyImage, { mask, usable, background }: BreastSegmentation, cut: Cut): Float32Array {
   const columns = cut.x1 - cut.x0;
   const rows = cut.y1 - cut.y0;
-  const keep = sampleMask(widen(mask), grey, cut);
+  const keep = sampleMask(widen(mask, usable), grey, cut);
   const pixels = new Float32Array(rows * columns);
   for (let y = 0; y < rows; y++) {
     const from = (cut.y0 + y) * grey.columns;
@@ -134,8 +143,9 @@ function cutOut(grey: GreyImage, { mask, background }: BreastSegmentation, cut: 
   return pixels;
 }
 
-function widen(mask: Mask): Mask {
-  return dilate(mask, Math.max(2, Math.round(MARGIN * Math.max(mask.rows, mask.columns))));
+function widen(mask: Mask, usable: Mask): Mask {
+  const wide = dilate(mask, Math.max(2, Math.round(MARGIN * Math.max(mask.rows, mask.columns))));
+  return { ...wide, inside: wide.inside.map((inside, i) => inside & (usable.inside[i] as number)) };
 }
 
 /** The mask, bilinear, at each pixel of the cut. */

@@ -8,6 +8,8 @@ export interface BreastSegmentation {
   mask: Mask;
   /** Box [x0, y0, x1, y1] of the mask on that grid. */
   box: readonly [number, number, number, number];
+  /** 0 where a bright frame of film or scanner lies, 1 elsewhere. */
+  usable: Mask;
   /** Grey level of the empty background, 0 on digital images. */
   background: number;
   /** −1 … 1: positive where the chest wall is on the left; near 0 the pixels do not say. */
@@ -52,6 +54,7 @@ export function segmentBreast(
   const mask = fillHoles(growWithin(core, bright, radius));
   return {
     mask,
+    usable,
     box: boundingBox(mask),
     background: levels.background,
     chestWallLeft: chestWallLeft(mask),
@@ -145,20 +148,22 @@ function boundingBox({ inside, rows, columns }: Mask): [number, number, number, 
 }
 
 /**
- * The chest wall is where the mask ends in a straight vertical line: rows whose outermost pixel lies at the side of the
- * bounding box, left minus right, as a share of the rows of the box.
+ * The chest wall is where the mask ends in a straight vertical line, the skin where it bulges: the height over which the
+ * mask, gaps included, comes close to the side of its bounding box, left minus right, as a share of the box's height.
  */
 function chestWallLeft(mask: Mask): number {
   const [x0, y0, x1, y1] = boundingBox(mask);
   const slack = Math.max(1, Math.round(0.015 * (x1 - x0)));
-  let left = 0;
-  let right = 0;
-  for (let y = y0; y < y1; y++) {
-    const row = mask.inside.subarray(y * mask.columns + x0, y * mask.columns + x1);
-    if (row.subarray(0, slack + 1).includes(1)) left++;
-    if (row.subarray(row.length - slack - 1).includes(1)) right++;
-  }
-  return (left - right) / (y1 - y0);
+  const heightWithin = (from: number, to: number) => {
+    let [first, last] = [y1, y0 - 1];
+    for (let y = y0; y < y1; y++)
+      if (mask.inside.subarray(y * mask.columns + from, y * mask.columns + to).includes(1)) {
+        first = Math.min(first, y);
+        last = y;
+      }
+    return last - first + 1;
+  };
+  return (heightWithin(x0, x0 + slack + 1) - heightWithin(x1 - slack - 1, x1)) / (y1 - y0);
 }
 
 /** Correlation of horizontally and vertically neighbouring pixels inside the mask. */
