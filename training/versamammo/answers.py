@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +19,7 @@ from versamammo.checkpoint import describe, pack, publish, read_file, read_manif
 from versamammo.config import Answers, Config, Task, head_tasks, section
 from versamammo.data import PreparedDataset, task_targets
 from versamammo.errors import TrainingError
-from versamammo.features import Features, extract
+from versamammo.features import Features, cache_folder, extract
 from versamammo.gate import Gate, Sample, combine, fit, vote
 from versamammo.graphs import round_weights
 from versamammo.heads import TrainedHeads, decoder_maps, hot, label_names, load_heads
@@ -107,11 +109,24 @@ def topic_tasks(config: Config) -> list[TopicTask]:
 
 
 class Phrases:
-    """Token features and sentences of many questions, encoded once by the graph that ships."""
+    """Token features and sentences of many questions, encoded once by the graph that ships, and kept on disk."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.encoder = encoder
+        digest = hashlib.sha256(encoder.graph + encoder.tokenizer).hexdigest()[:24]
+        self.file = cache_folder() / f"phrases-{digest}.pt"
         self._known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        if self.file.exists():
+            kept = unpack(self.file.read_bytes())
+            self._known = {text: (tokens.numpy(), sentence.numpy()) for text, (tokens, sentence) in kept.items()}
+
+    def keep(self) -> None:
+        """Write what is known for the next command."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.file.with_suffix(f".{os.getpid()}")
+        known = {text: (torch.from_numpy(t), torch.from_numpy(s)) for text, (t, s) in self._known.items()}
+        temporary.write_bytes(pack(known))
+        os.replace(temporary, self.file)
 
     def __getitem__(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         if text not in self._known:
@@ -171,7 +186,7 @@ def fit_router(phrases: Phrases) -> Router:
     temperature = calibration.temperature(logits, target, "softmax")
     p = calibration.softmax(logits / temperature)
     right = p.argmax(1) == y["validation"]
-    threshold, _, _ = calibration.abstention(p.max(1), right.astype(float), gain=0.5, least=0.9)
+    threshold, _, _ = calibration.abstention(p.max(1), right.astype(float), gain=0.25, least=0.95)
     refuse = y["validation"] == len(names) - 1
     figures = {"topics": float(right[~refuse].mean()), "refusals": float(right[refuse].mean())}
     return Router(names, weight, bias, temperature, threshold, figures)
@@ -202,6 +217,11 @@ def run(config: Config, run_uri: str) -> None:
     phrases = Phrases(TextEncoder())
     router = fit_router(phrases)
     print(f"router: on held-out phrasings {router.validation}, threshold {router.threshold:.2f}")
+    for topic in topics:
+        for question in questions("train"):
+            if question.topic == topic.topic.name:
+                phrases[question.text]
+    phrases.keep()
     head = train_head(train, vectors, topics, phrases, config, how, decoder_maps(heads.encoder), device)
     round_weights(head)
     calibrated = calibrate(head, held, held_vectors, train, topics, phrases, how.map)
@@ -395,8 +415,7 @@ def fit_gate(
         for k, i in enumerate(rows):
             s, x = voters(t, place[i], similarity[i], says, floor)
             samples.append(Sample(t.topic.name, t.task.multilabel, p[k], s, x, prior, truth[k]))
-    gate, _ = fit(samples, [t.topic.name for t in topics])
-    gate = Gate(gate.weights, gate.bias, NEIGHBOURS, gate.vote_temperature, gate.smoothing)
+    gate = fit(samples, [t.topic.name for t in topics], NEIGHBOURS)
     result = dict(calibrated)
     for t in topics:
         confidence, right = [], []

@@ -242,7 +242,7 @@ class Heads:
     #: Classification heads; null: the tasks of stage 2.
     tasks: dict[str, Task] | None = None
     #: Retrieval is judged on these fields of Labels, within each source.
-    retrieval_fields: list[str] = field(default_factory=lambda: ["density", "cancer", "pathology"])
+    retrieval_fields: list[str] = field(default_factory=lambda: ["density", "cancer"])
     #: The decoder shared by detector and segmenter: label → lesions; empty: none.
     lesions: dict[str, Lesions] = field(default_factory=dict)
     decoder_channels: int = 48

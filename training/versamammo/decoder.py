@@ -197,7 +197,7 @@ def train_decoder(
             nn.utils.clip_grad_norm_(decoder.parameters(), 5.0)
             optimizer.step()
             schedule.step()
-            progress.step(step + 1, {name: float(value) for name, value in total.items()})
+            progress.step(step + 1, {name: float(value.detach()) for name, value in total.items()})
     return decoder.eval().cpu()
 
 

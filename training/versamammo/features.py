@@ -53,7 +53,7 @@ def extract(
     encoder = encoder.eval()
     sources = [f"{case.id} {case.row['sha256']}" for case in dataset.cases]
     key = json.dumps([state_hash(encoder), config.input.manifest(), turned, sources], sort_keys=True)
-    folder = _cache() / hashlib.sha256(key.encode()).hexdigest()[:24]
+    folder = cache_folder() / hashlib.sha256(key.encode()).hexdigest()[:24]
     folder.mkdir(parents=True, exist_ok=True)
     if not all((folder / f"{name}.npy").exists() for name in ("pooled", *maps)):
         _compute(encoder, dataset, config, device, maps, folder, turned)
@@ -61,7 +61,7 @@ def extract(
     return Features(dataset.cases, np.load(folder / "pooled.npy"), loaded)
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """`VERSAMAMMO_CACHE`, or a folder beside other temporary files."""
     return Path(os.environ.get("VERSAMAMMO_CACHE", Path(tempfile.gettempdir()) / "versamammo-features"))
 

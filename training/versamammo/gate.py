@@ -92,48 +92,62 @@ class Sample:
     truth: np.ndarray
 
 
-def loss(probability: np.ndarray, truth: np.ndarray, multilabel: bool) -> float:
-    """Negative log likelihood in nats; of several answers the mean."""
+def loss(probability: np.ndarray, truth: np.ndarray, multilabel: bool) -> np.ndarray:
+    """Negative log likelihood of each row in nats; of several answers the mean over them."""
     p = np.clip(probability, 1e-7, 1 - 1e-7)
     if multilabel:
-        return float(-(truth * np.log(p) + (1 - truth) * np.log(1 - p)).mean())
-    return float(-(truth * np.log(p)).sum())
+        return -(truth * np.log(p) + (1 - truth) * np.log(1 - p)).mean(1)
+    return -(truth * np.log(p)).sum(1)
 
 
-def fit(samples: Sequence[Sample], topics: Sequence[str]) -> tuple[Gate, float]:
-    """The gate of least mean loss over topics on validation, and that loss. Vote temperature and smoothing by search, weights with a small L2."""
+def fit(samples: Sequence[Sample], topics: Sequence[str], neighbours: int) -> Gate:
+    """The gate of least mean loss over topics on validation. Vote temperature and smoothing by search, weights with a small L2."""
+    groups = [[s for s in samples if s.topic == name] for name in topics]
     best: tuple[float, Gate] | None = None
-    place = {name: i for i, name in enumerate(topics)}
-    counts = {name: max(1, sum(s.topic == name for s in samples)) for name in topics}
     for temperature, smoothing in product((0.02, 0.05, 0.1, 0.2), (0.3, 1.0, 3.0)):
-        votes = [vote(s.similarity, s.says, s.prior, temperature, smoothing, s.multilabel) for s in samples]
-        x = np.stack([inputs(s.head, v, s.multilabel) for s, v in zip(samples, votes, strict=True)])
-        of = np.array([place[s.topic] for s in samples])
-        some = np.array([v.voters > 0 for v in votes])
-        share = np.array([1 / counts[s.topic] for s in samples]) / len(topics)
-
-        def objective(
-            theta: np.ndarray,
-            x: np.ndarray = x,
-            of: np.ndarray = of,
-            some: np.ndarray = some,
-            votes: list[Vote] = votes,
-            share: np.ndarray = share,
-        ) -> float:
-            w = sigmoid(x @ theta[:4] + theta[4 + of]) * some
-            total = sum(
-                k * loss(combine(s.head, v.shares, float(g), s.multilabel), s.truth, s.multilabel)
-                for s, v, g, k in zip(samples, votes, w, share, strict=True)
-            )
-            return total + 2e-3 * float(theta[:4] @ theta[:4]) + 2e-4 * float(((theta[4:] + 1) ** 2).sum())
-
+        parts = [_stack(group, temperature, smoothing) for group in groups]
         start = np.concatenate([np.zeros(4), np.full(len(topics), -1.0)])
-        found = minimize(objective, start, method="L-BFGS-B", options={"maxiter": 12})
+        found = minimize(_mean_loss, start, args=(parts,), method="L-BFGS-B", options={"maxiter": 40})
         if best is None or found.fun < best[0]:
-            weights = tuple(float(v) for v in found.x[:4])
-            bias = {name: float(found.x[4 + i]) for name, i in place.items()}
-            gate = Gate((weights[0], weights[1], weights[2], weights[3]), bias, 20, temperature, smoothing)
-            best = (float(found.fun), gate)
+            w = [float(v) for v in found.x[:4]]
+            bias = {name: float(found.x[4 + i]) for i, name in enumerate(topics)}
+            best = (float(found.fun), Gate((w[0], w[1], w[2], w[3]), bias, neighbours, temperature, smoothing))
     if best is None:
         raise AssertionError("there is always a candidate")
-    return best[1], best[0]
+    return best[1]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One topic's samples as arrays: gate inputs [n, 4], whether anybody votes [n], head, shares, truth [n, labels]."""
+
+    inputs: np.ndarray
+    some: np.ndarray
+    head: np.ndarray
+    shares: np.ndarray
+    truth: np.ndarray
+    multilabel: bool
+
+
+def _stack(group: Sequence[Sample], temperature: float, smoothing: float) -> _Part | None:
+    if not group:
+        return None
+    votes = [vote(s.similarity, s.says, s.prior, temperature, smoothing, s.multilabel) for s in group]
+    return _Part(
+        np.stack([inputs(s.head, v, s.multilabel) for s, v in zip(group, votes, strict=True)]),
+        np.array([v.voters > 0 for v in votes]),
+        np.stack([s.head for s in group]),
+        np.stack([v.shares for v in votes]),
+        np.stack([s.truth for s in group]),
+        group[0].multilabel,
+    )
+
+
+def _mean_loss(theta: np.ndarray, parts: Sequence[_Part | None]) -> float:
+    total = 1e-3 * float(theta[:4] @ theta[:4]) + 1e-4 * float(((theta[4:] + 1) ** 2).sum())
+    for i, part in enumerate(parts):
+        if part is not None:
+            w = sigmoid(part.inputs @ theta[:4] + theta[4 + i]) * part.some
+            p = combine(part.head, part.shares, w, part.multilabel)
+            total += float(loss(p, part.truth, part.multilabel).mean()) / len(parts)
+    return total

@@ -273,6 +273,7 @@ def calibrate_decoder(
         logit = np.log(scores / (1 - scores))
         pair = np.stack([1 - true, true], 1).astype(float)
         t = calibration.temperature(np.stack([np.zeros_like(logit), logit], 1), pair, "softmax") if true.any() and not true.all() else 1.0
+        t = min(max(t, 0.25), 4.0)
         masks = [1 / (1 + np.exp(-o[0][j])) for o in outputs]
         cuts = np.linspace(0.1, 0.9, 17)
         means = [np.mean([metrics.dice(m >= c, targets.masks[i] >= 0.5) for i, m in zip(rows, masks, strict=True)]) for c in cuts]

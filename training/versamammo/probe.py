@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from versamammo.checkpoint import pack, unpack
 from versamammo.config import Config, Task
 from versamammo.data import PreparedDataset
 from versamammo.errors import TrainingError
@@ -25,15 +27,28 @@ STRENGTHS = (0.001, 0.01, 0.1)
 
 
 @torch.inference_mode()
-def features(
-    encoder: Callable[[Tensor], Tensor], dataset: PreparedDataset, device: torch.device, batch: int = 16
-) -> np.ndarray:
+def features(encoder: Encoder, dataset: PreparedDataset, device: torch.device, batch: int = 16) -> Tensor:
     """Pooled features of every image, float32 [n, width]. The encoder is used as it is: call `.eval()` first."""
     out = []
     for start in range(0, len(dataset), batch):
         images = dataset.tensors(range(start, min(start + batch, len(dataset)))).to(device)
         out.append(encoder(images.contiguous(memory_format=torch.channels_last)).float().cpu())
-    return torch.cat(out).numpy()
+    return torch.cat(out)
+
+
+def kept_features(store: ObjectStore, encoder: Encoder, dataset: PreparedDataset, device: torch.device) -> Tensor:
+    """`features`, kept in the run under the hash of weights, input and images, so that they are computed once."""
+    digest = hashlib.sha256(json.dumps([dataset.spec.manifest(), [case.id for case in dataset.cases]]).encode())
+    for name, tensor in encoder.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    key = f"features/{digest.hexdigest()[:24]}.pt"
+    found = store.get(key)
+    if found is not None:
+        kept: Tensor = unpack(found)
+        return kept
+    computed = features(encoder.to(device).eval(), dataset, device).clone()
+    store.put(key, pack(computed))
+    return computed
 
 
 def macro_auc(target: np.ndarray, score: np.ndarray) -> float | None:
@@ -79,14 +94,13 @@ def _fit_auc(
 
 
 def table(
-    encoders: dict[str, Encoder], config: Config, train: PreparedDataset, validation: PreparedDataset,
-    device: torch.device,
+    encoders: dict[str, Encoder], config: Config, store: ObjectStore, train: PreparedDataset,
+    validation: PreparedDataset, device: torch.device,
 ) -> dict[str, dict[str, float]]:
     """Row name → "task source" → macro AUC on validation."""
     rows: dict[str, dict[str, float]] = {}
     for name, encoder in encoders.items():
-        encoder = encoder.to(device).eval()
-        a, b = features(encoder, train, device), features(encoder, validation, device)
+        a, b = (kept_features(store, encoder, data, device).numpy() for data in (train, validation))
         rows[name] = {
             f"{task_name} {source}": auc
             for task_name, task in config.tasks.items()
@@ -105,7 +119,7 @@ def print_teacher_probe(
         encoders["ImageNet, frozen"] = build_encoder(teacher.backbone, channels=config.input.channels, init="imagenet")
     except TrainingError as error:  # a backbone without weights here has no such row
         print(f"No ImageNet row: {error}")
-    rows = table(encoders, config, train, validation, device)
+    rows = table(encoders, config, store, train, validation, device)
     store.put("stage1/probe.json", (json.dumps(rows, indent=1) + "\n").encode())
     columns: Sequence[str] = list(dict.fromkeys(key for row in rows.values() for key in row))
     print("Linear probe, macro AUC on validation patients:")

@@ -13,7 +13,7 @@ from versamammo import distributed, loop
 from versamammo.augment import augmented, rng_for
 from versamammo.checkpoint import describe, pack, publish, read_file, read_manifest, unpack
 from versamammo.config import Augment, Config, ModelInput, Stage2, Task, section
-from versamammo.data import Case, PreparedDataset, Schedule, fit, normalise
+from versamammo.data import Case, PreparedDataset, Schedule, normalise
 from versamammo.ema import update_ema
 from versamammo.errors import TrainingError
 from versamammo.losses.labels import label_loss, total_label_loss
@@ -21,7 +21,7 @@ from versamammo.losses.relational_distillation import relational_distillation
 from versamammo.losses.view_consistency import view_consistency
 from versamammo.models.encoder import Encoder, build_encoder
 from versamammo.models.student import Student
-from versamammo.probe import macro_auc
+from versamammo.probe import kept_features, macro_auc
 from versamammo.schedules import warmup_cosine
 from versamammo.stage1 import load_teacher
 from versamammo.store import ObjectStore, open_store
@@ -96,23 +96,23 @@ def teacher_features(
 ) -> Tensor:
     """The teacher's features of every training image [n, width], mean of `teacher_views` fixed views; kept in the run."""
     assert teacher is not None
-    ids = hashlib.sha256("\n".join(case.id for case in data.cases).encode()).hexdigest()
-    key = f"stage2/teacher-features-{ids[:16]}-{how.teacher_views}.pt"
+    plain = kept_features(store, teacher, data, device)
+    if how.teacher_views == 1:
+        return plain
+    key = f"stage2/teacher-features-{hashlib.sha256(pack(plain)).hexdigest()[:16]}-{how.teacher_views}.pt"
     cached = store.get(key)
     if cached is not None:
         kept: Tensor = unpack(cached)
         return kept
-    teacher = teacher.to(device).eval()
+    size = (config.input.height, config.input.width)
     rows: list[Tensor] = []
     with torch.inference_mode():
         for index in range(len(data)):
-            greys = [fit(torch.from_numpy(data.grey(index).astype(np.float32) / 65535), config.input)]
-            for view in range(1, how.teacher_views):
-                rng = rng_for(config.seed, 3, index, view)
-                greys.append(augmented(data.grey(index), rng, (config.input.height, config.input.width), how.augment))
-            images = normalise(torch.stack(greys), config.input).to(device)
-            rows.append(teacher(images.contiguous(memory_format=torch.channels_last)).float().mean(0).cpu())
-    features = torch.stack(rows)
+            rngs = (rng_for(config.seed, 3, index, view) for view in range(1, how.teacher_views))
+            views = torch.stack([augmented(data.grey(index), rng, size, how.augment) for rng in rngs])
+            images = normalise(views, config.input).to(device).contiguous(memory_format=torch.channels_last)
+            rows.append(teacher(images).float().sum(0).cpu())
+    features = (plain + torch.stack(rows)) / how.teacher_views
     if distributed.rank() == 0:
         store.put(key, pack(features))
     return features
