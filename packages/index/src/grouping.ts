@@ -17,13 +17,36 @@ export function groupIdentity(collection: Collection, key: string): string {
   return `${collection === 'reference' ? 'reference' : 'own'} ${key}`;
 }
 
-/** The first `count` groups of ranked items, each with its members as ranked. */
-export function firstGroups<T>(ranked: readonly T[], count: number, identity: (item: T) => string): Map<string, T[]> {
+/** How an index ranks items, and what groups they are in. */
+export interface Ranking<T> {
+  best(k: number): Promise<T[]>;
+  identity(item: T): string;
+  /** All items of these groups, best first. */
+  members(identities: ReadonlySet<string>): Promise<T[]>;
+}
+
+/** The `count` best groups in the order of their best items, each with its `size` best. */
+export async function bestGroups<T>(
+  { best, identity, members }: Ranking<T>,
+  count: number,
+  size: number,
+): Promise<T[][]> {
+  for (let k = count * 4; ; k *= 8) {
+    const items = await best(k);
+    const groups = firstGroups(items, count, identity);
+    if (groups.size < count && items.length === k) continue;
+    const complete = items.length < k || size === 1;
+    const full = complete ? groups : firstGroups(await members(new Set(groups.keys())), count, identity);
+    return [...full.values()].map((group) => group.slice(0, size));
+  }
+}
+
+function firstGroups<T>(ranked: readonly T[], count: number, identity: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of ranked) {
     const key = identity(item);
-    const members = groups.get(key);
-    if (members !== undefined) members.push(item);
+    const group = groups.get(key);
+    if (group !== undefined) group.push(item);
     else if (groups.size < count) groups.set(key, [item]);
   }
   return groups;

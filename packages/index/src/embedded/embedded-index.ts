@@ -12,6 +12,7 @@ import type {
   SearchQuery,
   SearchResult,
 } from '../case-index.ts';
+import { compareValues } from '../facet-order.ts';
 import { fieldValue } from '../field-value.ts';
 import { groupKey } from '../grouping.ts';
 import { IndexError } from '../index-error.ts';
@@ -419,9 +420,4 @@ class EmbeddedIndex implements CaseIndex {
   #open(): void {
     if (this.#closed) throw new IndexError('closed', 'This index has been closed.');
   }
-}
-
-/** Order of facet values: numbers by size, texts by code unit. */
-export function compareValues(a: FieldValue, b: FieldValue): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

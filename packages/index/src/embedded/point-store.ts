@@ -189,16 +189,8 @@ export class PointStore {
 
   /** Inside no transaction: replaces all points by those of a snapshot, in one. Refused, it changes nothing. */
   restore(file: string, of: SpaceOf): void {
-    if (!existsSync(file)) throw new IndexError('damaged', 'The snapshot does not exist.');
+    checkSnapshot(file, of);
     mapped(() => {
-      const source = new DatabaseSync(file, { readOnly: true });
-      try {
-        const { quick_check: state } = source.prepare('PRAGMA quick_check(1)').get() ?? {};
-        if (state !== 'ok') throw new IndexError('damaged', 'The snapshot is damaged: take another.');
-        checkMeta(source, of, false);
-      } finally {
-        source.close();
-      }
       this.#writer.prepare('ATTACH ? AS snapshot').run(file);
       try {
         this.#writer.exec(`
@@ -245,6 +237,35 @@ export class PointStore {
     this.#statements.set(name, statement);
     return statement;
   }
+}
+
+/** The points of a snapshot, in no order. Errors: `damaged`, `wrong-space`. */
+export function* snapshotPoints(file: string, of: SpaceOf): Generator<StoredPoint & { vector: Float32Array }> {
+  checkSnapshot(file, of);
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const lines = database.prepare(`SELECT ${POINT}, vector FROM point JOIN vector USING (row)`).iterate();
+    for (const line of lines) {
+      const point = toPoint(line);
+      if (point !== null && line.vector instanceof Uint8Array) yield { ...point, vector: floatsOf(line.vector) };
+    }
+  } finally {
+    database.close();
+  }
+}
+
+function checkSnapshot(file: string, of: SpaceOf): void {
+  if (!existsSync(file)) throw new IndexError('damaged', 'The snapshot does not exist.');
+  mapped(() => {
+    const database = new DatabaseSync(file, { readOnly: true });
+    try {
+      const { quick_check: state } = database.prepare('PRAGMA quick_check(1)').get() ?? {};
+      if (state !== 'ok') throw new IndexError('damaged', 'The snapshot is damaged: take another.');
+      checkMeta(database, of, false);
+    } finally {
+      database.close();
+    }
+  });
 }
 
 function toPoint(line: Record<string, unknown> | undefined): StoredPoint | null {

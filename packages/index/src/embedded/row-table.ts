@@ -1,7 +1,7 @@
 // RowTable: what of the points is in memory: vectors, fields, who may see which row, and which rows are free.
 import { setImmediate } from 'node:timers/promises';
 import type { Collection, Filter } from '@versamammo/schema';
-import { firstGroups, type GroupField } from '../grouping.ts';
+import { bestGroups, type GroupField } from '../grouping.ts';
 import { Bitmap } from './bitmap.ts';
 import { Columns } from './columns.ts';
 import { filteredRows } from './filtered-rows.ts';
@@ -190,20 +190,18 @@ export class RowTable {
     size: number,
     signal?: AbortSignal,
   ): Promise<Hit[][]> {
-    const identity = ({ row }: Hit) => this.#groupOf(row, by);
-    for (let k = count * 4; ; k *= 8) {
-      const hits = await this.best(rows, query, k, signal);
-      const groups = firstGroups(hits, count, identity);
-      if (groups.size < count && hits.length === k) continue;
-      if (hits.length < k || size === 1) return [...groups.values()].map((group) => group.slice(0, size));
-      // All members of the groups that were found, ranked among themselves.
-      const members = Bitmap.shared(this.columns.rows);
-      rows.forEach((row) => {
-        if (groups.has(this.#groupOf(row, by))) members.add(row);
-      });
-      const ranked = firstGroups(await this.best(members, query, members.count(), signal), count, identity);
-      return [...ranked.values()].map((group) => group.slice(0, size));
-    }
+    const ranking = {
+      best: (k: number) => this.best(rows, query, k, signal),
+      identity: ({ row }: Hit) => this.#groupOf(row, by),
+      members: (identities: ReadonlySet<string>) => {
+        const members = Bitmap.shared(this.columns.rows);
+        rows.forEach((row) => {
+          if (identities.has(this.#groupOf(row, by))) members.add(row);
+        });
+        return this.best(members, query, members.count(), signal);
+      },
+    };
+    return bestGroups(ranking, count, size);
   }
 
   close(): void {

@@ -1,13 +1,5 @@
 // NaiveIndex: the contract of CaseIndex in its plainest form, for tests to compare with: an array, loops, no index of any kind.
-import {
-  FIELDS,
-  type FieldName,
-  type FieldValue,
-  type Filter,
-  Labels,
-  type LabelsPatch,
-  type Neighbour,
-} from '@versamammo/schema';
+import { FIELDS, type FieldName, type FieldValue, type Filter, Labels, type LabelsPatch } from '@versamammo/schema';
 import type { DeleteBy, Point, Scope, SearchQuery } from '../case-index.ts';
 import { fieldValue } from '../field-value.ts';
 
