@@ -10,8 +10,8 @@ export interface Fingerprinted {
 }
 
 /** Hashes of near duplicates differ in few bits; then the details must correlate. */
-const HASH_DISTANCE = 10;
-const CORRELATION = 0.9;
+const HASH_DISTANCE = 8;
+const CORRELATION = 0.8;
 
 /** For each image that repeats an earlier one (in the given order): its id → the first image's id. */
 export function findDuplicates(images: readonly Fingerprinted[]): Map<string, string> {

@@ -35,7 +35,7 @@ export interface PrepareOptions {
 /** What an interrupted run leaves and the next one resumes from. */
 const DRAFTS = '.drafts';
 /** Changes when prepared pixels, masks or fingerprints do, so that drafts of older code are not resumed. */
-const PIPELINE = 1;
+const PIPELINE = 2;
 
 /**
  * Prepares a set. The same input gives the same bytes; a killed run is resumed by running it again; dataset.json is
