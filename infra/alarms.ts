@@ -82,7 +82,7 @@ export function createAlarms({ settings, api, queue, storage, training }: Parts)
     minutes: 15,
   });
   for (const [name, fn] of [
-    ['App', api.app],
+    ['Application', api.app],
     ['EmbedOnCpu', api.embed],
   ] as const) {
     const dimensions = { FunctionName: fn.name };

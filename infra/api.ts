@@ -2,7 +2,7 @@
 import type { Environment } from './environment.ts';
 import { type Key, keyAccess } from './key.ts';
 import { EMBED_SECONDS, type Queue } from './queue.ts';
-import { bucketAccess, type Statement, tableAccess } from './roles.ts';
+import { bucketAccess, type Statement, tableAccess, trust } from './roles.ts';
 import type { Settings } from './settings.ts';
 import type { Storage } from './storage.ts';
 import type { Training } from './training.ts';
@@ -34,6 +34,8 @@ export function createApi({ settings, key, storage, queue, training, environment
     storage: '2 GB',
     environment: { ...environment.variables, ...environment.secretVariables },
     logging: { retention: '3 months', format: 'json' },
+    // SST would let the whole account take it.
+    transform: { role: { assumeRolePolicy: trust('lambda.amazonaws.com') } },
   } as const;
   const data: Statement[] = [
     ...bucketAccess(storage.images, ['Get', 'Put', 'Delete']),
@@ -44,7 +46,7 @@ export function createApi({ settings, key, storage, queue, training, environment
     keyAccess(key),
   ];
 
-  const app = new sst.aws.Function('App', {
+  const app = new sst.aws.Function('Application', {
     ...shared,
     description: 'The VersaMammo API',
     handler: 'index.handler',

@@ -12,12 +12,17 @@ export function createRole(
   managed: string[] = [],
 ): aws.iam.Role {
   return new aws.iam.Role(name, {
-    assumeRolePolicy: aws.iam.getPolicyDocumentOutput({
-      statements: [{ actions: ['sts:AssumeRole'], principals: [{ type: 'Service', identifiers: [service] }] }],
-    }).json,
+    assumeRolePolicy: trust(service),
     inlinePolicies: statements.length > 0 ? [{ name: 'inline', policy: policyOf(statements) }] : [],
     managedPolicyArns: managed.map((policy) => `arn:aws:iam::aws:policy/${policy}`),
   });
+}
+
+/** Who may take a role: one AWS service. */
+export function trust(service: string): $util.Output<string> {
+  return aws.iam.getPolicyDocumentOutput({
+    statements: [{ actions: ['sts:AssumeRole'], principals: [{ type: 'Service', identifiers: [service] }] }],
+  }).json;
 }
 
 function policyOf(statements: Statement[]): $util.Output<string> {

@@ -4,7 +4,7 @@ import type { Images } from './images.ts';
 import { type Key, keyAccess } from './key.ts';
 import type { Network } from './network.ts';
 import type { Queue } from './queue.ts';
-import { bucketAccess, createRole, tableAccess } from './roles.ts';
+import { bucketAccess, createRole, tableAccess, trust } from './roles.ts';
 import type { Settings } from './settings.ts';
 import type { Storage } from './storage.ts';
 
@@ -38,11 +38,7 @@ export function createWorker({ settings, key, network, storage, queue, images, e
   // AWS's managed policy lets ECS pass only roles of this name on.
   const instanceRole = new aws.iam.Role('WorkerInstanceRole', {
     name: `ecsInstanceRole-versamammo-${$app.stage}`,
-    assumeRolePolicy: aws.iam.getPolicyDocumentOutput({
-      statements: [
-        { actions: ['sts:AssumeRole'], principals: [{ type: 'Service', identifiers: ['ec2.amazonaws.com'] }] },
-      ],
-    }).json,
+    assumeRolePolicy: trust('ec2.amazonaws.com'),
     managedPolicyArns: ['arn:aws:iam::aws:policy/AmazonECSInstanceRolePolicyForManagedInstances'],
   });
   const instanceProfile = new aws.iam.InstanceProfile('WorkerInstanceProfile', {

@@ -80,7 +80,6 @@ INDEXES = {
     "keyword": lambda given: edge.KeywordIndexParams(is_tenant=take(given, ["type"], ["is_tenant"]).get("is_tenant")),
     "integer": lambda given: edge.PayloadSchemaType.Integer,
     "float": lambda given: edge.PayloadSchemaType.Float,
-    "bool": lambda given: edge.PayloadSchemaType.Bool,
 }
 
 

@@ -22,8 +22,10 @@ def from_torch(
     inputs: Sequence[str],
     outputs: Sequence[str],
     dynamic: Any,
+    *,
+    optimise: bool = True,
 ) -> onnx.ModelProto:
-    """The module's graph with its parameters as they are (nothing folded), named inputs and outputs."""
+    """The module's graph with named inputs and outputs. Without `optimise` its parameters stay as they are, nothing folded."""
     with torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
@@ -33,7 +35,7 @@ def from_torch(
             dynamic_shapes=dynamic,
             opset_version=OPSET,
             dynamo=True,
-            optimize=True,
+            optimize=optimise,
             verbose=False,
         )
     buffer = io.BytesIO()

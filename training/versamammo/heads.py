@@ -16,7 +16,7 @@ from versamammo.config import Config, Heads, Task, head_tasks, section
 from versamammo.data import PreparedDataset, patient_hashes, task_targets
 from versamammo.decoder import LesionDecoder, decode, lesion_targets, predict, train_decoder
 from versamammo.errors import TrainingError
-from versamammo.features import Features, extract, state_hash
+from versamammo.features import Features, extract, state_hash, subset
 from versamammo.graphs import round_weights
 from versamammo.models.encoder import Encoder, MapInfo, build_encoder
 from versamammo.projection import STRENGTHS, Projection, Target, choose, fit_logistic
@@ -99,8 +99,10 @@ def run(config: Config, run_uri: str) -> None:
 
     decoder, operating = None, {}
     if how.lesions:
-        turned = extract(encoder, train_set, config, device, names, turned=True)
-        decoder = train_decoder([train, turned], maps, config, how, device)
+        marking = {source for lesions in how.lesions.values() for source in lesions.sources}
+        marked = [i for i, case in enumerate(train_set.cases) if case.dataset in marking]
+        turned = extract(encoder, subset(train_set, marked), config, device, names, turned=True)
+        decoder = train_decoder([train.of(marked), turned], maps, config, how, device)
         round_weights(decoder)
         operating = calibrate_decoder(decoder, held, maps, config, how)
     region = regions.fit(train, held, maps, config, how.region_context, how.region_dimension)

@@ -123,7 +123,8 @@ def choose(
         mean, axes = bases[power]
         weight = np.concatenate([axes, supervised * strength]) if strength and len(supervised) else axes
         name = f"whitening {power:g}, supervised {strength:g}"
-        candidate = Projection(mean.astype(np.float32), weight.astype(np.float32), name, tried)
+        # rounded as the bundle stores it
+        candidate = Projection(mean.astype(np.float16).astype(np.float32), weight.astype(np.float16).astype(np.float32), name, tried)
         figures = judge(candidate(train), candidate(validation), targets, retrieved)
         tried[name] = figures
         if best is None or sum(figures.values()) > sum(tried[best.chosen].values()):

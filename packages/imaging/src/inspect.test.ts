@@ -32,7 +32,13 @@ describe('statistics', () => {
 
   test('a window spans the range of the modality values', () => {
     const { statistics } = inspect(
-      writeDicom({ ...image, x00281050: ['DS', '0'], x00281051: ['DS', '101'], x00281052: ['DS', '-100'], x00281053: ['DS', '2'] }),
+      writeDicom({
+        ...image,
+        x00281050: ['DS', '0'],
+        x00281051: ['DS', '101'],
+        x00281052: ['DS', '-100'],
+        x00281053: ['DS', '2'],
+      }),
     );
     // y from 2·(−2048) − 100 to 2·2047 − 100; 0 → −100 ≤ c − w/2 = −50.5, 1 → −98, 100 → +100 above.
     expect(statistics).toMatchObject({ voi_min: -4196, voi_max: 3994 });
@@ -82,7 +88,8 @@ describe.skipIf(!existsSync(samples))('90 real files (needs ../shared/data)', ()
     if (statistics === null) throw new Error(error?.message);
     expect([facts?.rows, facts?.columns, facts?.frames]).toEqual([row.rows, row.cols, row.frames].map(Number));
     if (row.decodes === 'unknown') return;
-    if (TRANSFER_SYNTAXES.get(row.transfer_syntax ?? '')?.lossless) expect(statistics.stored_sha256).toBe(row.stored_sha256);
+    if (TRANSFER_SYNTAXES.get(row.transfer_syntax ?? '')?.lossless)
+      expect(statistics.stored_sha256).toBe(row.stored_sha256);
     const near = (actual: number | null, name: 'stored' | 'voi', share: number) => {
       const span = Number(row[`${name}_max`]) - Number(row[`${name}_min`]);
       expect(Math.abs((actual ?? Number.NaN) - Number(row[`${name}_mean`]))).toBeLessThanOrEqual(share * span + 1e-4);
@@ -110,7 +117,9 @@ function readCsv(csv: string): Record<string, string>[] {
   const [header = [], ...rows] = csv
     .trim()
     .split(/\r?\n/)
-    .map((line) => [...line.matchAll(/("([^"]|"")*"|[^,]*)(,|$)/g)].map((match) => (match[1] ?? '').replace(/^"|"$/g, '')));
+    .map((line) =>
+      [...line.matchAll(/("([^"]|"")*"|[^,]*)(,|$)/g)].map((match) => (match[1] ?? '').replace(/^"|"$/g, '')),
+    );
   return rows.map((row) => Object.fromEntries(header.map((name, i) => [name, row[i] ?? ''])));
 }
 

@@ -12,6 +12,7 @@ import type {
   Support,
 } from '@versamammo/schema';
 import type { Embedding, Encoder, RunOptions } from './encoder.ts';
+import type { PoolStatistics } from './session-pool.ts';
 
 export interface AnswerOptions extends RunOptions {
   /** Several-choice options, as in MammoVQA: the answer is one of them. */
@@ -61,7 +62,19 @@ export interface Model extends Encoder {
   answer(question: string, mammogram: Mammogram, neighbours: Neighbour[], options?: AnswerOptions): Promise<Answer>;
   /** How many neighbours `answer` wants. */
   readonly neighboursForAnswers: number;
-  explain(query: Mammogram, neighbour: Mammogram, options?: RunOptions & { queryBox?: Box }): Promise<Explanation>;
+  /**
+   * Which regions made two images similar; with `queryBox` (source pixels), what matches that box. `neighbour` null: its
+   * image is gone, and `ModelError` `neighbour-gone` says so.
+   */
+  explain(
+    query: Mammogram,
+    neighbour: Mammogram | null,
+    options?: RunOptions & { queryBox?: Box },
+  ): Promise<Explanation>;
   support(vector: Float32Array): Support | null;
+  /** Empty where the bundle carries none. */
   reference(): Promise<{ images: ReferenceCase[]; regions: ReferenceCase[] }>;
+  statistics(): PoolStatistics;
+  /** Ends one worker as a crash would. For fault tests. */
+  killWorker(): Promise<boolean>;
 }

@@ -1,37 +1,29 @@
-// writeDicom: a minimal writer of Part 10 files in Explicit VR Little Endian, for phantoms, de-identification and tests.
+// writeDicom: a minimal writer of Part 10 files in Explicit VR Little Endian, for phantoms and tests.
 import type { Tag } from './dataset.ts';
+import { type EncodedValue, EXPLICIT_LITTLE_ENDIAN, encodeElement, encodeItem, metaHeader } from './element-writer.ts';
 
-export type Vr =
+type BinaryVr = 'US' | 'SS' | 'UL' | 'SL' | 'FL' | 'FD';
+type TextVr =
   | 'AE'
   | 'AS'
-  | 'AT'
   | 'CS'
   | 'DA'
   | 'DS'
   | 'DT'
-  | 'FD'
-  | 'FL'
   | 'IS'
   | 'LO'
   | 'LT'
-  | 'OB'
-  | 'OW'
   | 'PN'
   | 'SH'
-  | 'SL'
-  | 'SQ'
-  | 'SS'
   | 'ST'
   | 'TM'
   | 'UC'
   | 'UI'
-  | 'UL'
-  | 'UN'
   | 'UR'
-  | 'US'
   | 'UT';
+export type Vr = BinaryVr | TextVr | 'OB' | 'OW' | 'SQ' | 'UN';
 
-/** Text or numbers (several values: an array), bytes, items of a sequence, or encapsulated frames. */
+/** Text or numbers (several values: an array), bytes, items of a sequence, or compressed frames. */
 export type Value =
   | string
   | number
@@ -44,30 +36,17 @@ export type Value =
 export type DicomAttributes = Readonly<Record<Tag, readonly [Vr, Value]>>;
 
 const EXPLICIT_LE = '1.2.840.10008.1.2.1';
-/** Our own implementation identifiers, PS3.7 D.3.3.2; the UID is a fixed UUID under 2.25 (PS3.5 B.2). */
-const IMPLEMENTATION_UID = '2.25.218349371238437610944212013386712904641';
-const LONG_VRS = new Set<string>(['OB', 'OW', 'OF', 'OD', 'OL', 'OV', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
 
 /**
  * Bytes of a Part 10 file. `transferSyntax` names how the caller encoded the pixel data; attributes are always written
- * explicit little-endian, which every encapsulated syntax demands. SOP Class and SOP Instance UID are copied to the meta header.
+ * explicit little-endian, as every encapsulated syntax demands. SOP Class and SOP Instance UID are copied to the meta header.
  *
  * @example
  * writeDicom({ x00080016: ['UI', '1.2.840.10008.5.1.4.1.1.1.2'], x00080018: ['UI', uid], x7fe00010: ['OW', pixels] });
  */
 export function writeDicom(attributes: DicomAttributes, transferSyntax: string = EXPLICIT_LE): Uint8Array {
-  const meta = encodeAttributes({
-    x00020001: ['OB', Uint8Array.of(0, 1)],
-    x00020002: ['UI', textOf(attributes.x00080016)],
-    x00020003: ['UI', textOf(attributes.x00080018)],
-    x00020010: ['UI', transferSyntax],
-    x00020012: ['UI', IMPLEMENTATION_UID],
-    x00020013: ['SH', 'VERSAMAMMO'],
-  });
-  const preamble = new Uint8Array(132);
-  preamble.set([0x44, 0x49, 0x43, 0x4d], 128);
-  const groupLength = encodeElement('x00020000', 'UL', meta.byteLength);
-  return Buffer.concat([preamble, groupLength, meta, encodeAttributes(attributes)]);
+  const meta = metaHeader(textOf(attributes.x00080016), textOf(attributes.x00080018), transferSyntax);
+  return Buffer.concat([meta, encodeAttributes(attributes)]);
 }
 
 function textOf(attribute: readonly [Vr, Value] | undefined): string {
@@ -75,73 +54,53 @@ function textOf(attribute: readonly [Vr, Value] | undefined): string {
 }
 
 function encodeAttributes(attributes: DicomAttributes): Uint8Array {
-  const tags = Object.keys(attributes).sort() as Tag[];
   return Buffer.concat(
-    tags.flatMap((tag) => {
-      const attribute = attributes[tag];
-      return attribute === undefined ? [] : [encodeElement(tag, attribute[0], attribute[1])];
-    }),
+    Object.entries(attributes)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([tag, [vr, value]]) => encodeElement(tag, vr, encodeValue(vr, value), EXPLICIT_LITTLE_ENDIAN)),
   );
 }
 
-function encodeElement(tag: Tag, vr: Vr, value: Value): Uint8Array {
-  if (typeof value === 'object' && 'frames' in value) return encodeFrames(tag, value.frames);
-  return elementBytes(tag, vr, encodeValue(vr, value));
-}
-
-/** One explicit little-endian element: tag, VR, length, value padded to even length. */
-export function elementBytes(tag: Tag, vr: string, value: Uint8Array): Uint8Array {
-  const padding = value.byteLength % 2;
-  const long = LONG_VRS.has(vr);
-  const header = Buffer.alloc(long ? 12 : 8);
-  header.writeUInt16LE(Number.parseInt(tag.slice(1, 5), 16), 0);
-  header.writeUInt16LE(Number.parseInt(tag.slice(5, 9), 16), 2);
-  header.write(vr, 4, 'latin1');
-  if (long) header.writeUInt32LE(value.byteLength + padding, 8);
-  else header.writeUInt16LE(value.byteLength + padding, 6);
-  const pad = padding === 0 ? Buffer.alloc(0) : Buffer.from(['UI', 'OB', 'UN', 'OW'].includes(vr) ? [0] : [0x20]);
-  return Buffer.concat([header, value, pad]);
-}
-
-/** Pixel data of undefined length: an offset table, one fragment a frame, a delimiter (PS3.5 A.4). */
-function encodeFrames(tag: Tag, frames: readonly Uint8Array[]): Uint8Array {
-  const even = frames.map((frame) => (frame.byteLength % 2 === 0 ? frame : Buffer.concat([frame, Buffer.alloc(1)])));
-  const table = Buffer.alloc(4 * even.length);
-  let offset = 0;
-  for (const [i, frame] of even.entries()) {
-    table.writeUInt32LE(offset, 4 * i);
-    offset += 8 + frame.byteLength;
-  }
-  const header = Buffer.from(elementBytes(tag, 'OB', new Uint8Array(0)));
-  header.writeUInt32LE(0xffffffff, 8);
-  return Buffer.concat([header, item(table), ...even.map(item), Buffer.from('feffdde000000000', 'hex')]);
-}
-
-function item(content: Uint8Array): Uint8Array {
-  const header = Buffer.from('feff00e000000000', 'hex');
-  header.writeUInt32LE(content.byteLength, 4);
-  return Buffer.concat([header, content]);
-}
-
-function encodeValue(vr: Vr, value: Exclude<Value, { frames: readonly Uint8Array[] }>): Uint8Array {
+function encodeValue(vr: Vr, value: Value): EncodedValue {
   if (value instanceof Uint8Array) return value;
-  if (typeof value === 'object' && 'items' in value)
-    return Buffer.concat(value.items.map((attributes) => item(encodeAttributes(attributes))));
+  if (typeof value === 'object' && 'items' in value) return value.items.map(encodeAttributes);
+  if (typeof value === 'object' && 'frames' in value) return { encapsulated: encapsulate(value.frames) };
   const values = typeof value === 'object' ? value : [value];
-  const binary = BINARY[vr];
-  if (binary === undefined) return Buffer.from(values.join('\\'), 'utf8');
-  const [bytes, write] = binary;
-  const buffer = Buffer.alloc(bytes * values.length);
-  for (const [i, number] of values.entries()) write(buffer, Number(number), bytes * i);
-  return buffer;
+  const write = isBinary(vr) ? WRITERS[vr] : undefined;
+  if (write === undefined) return values.join('\\');
+  return Buffer.concat(values.map((number) => write(Number(number))));
 }
 
-type Write = (buffer: Buffer, value: number, at: number) => void;
-const BINARY: Partial<Record<Vr, readonly [bytes: number, write: Write]>> = {
-  US: [2, (buffer, value, at) => buffer.writeUInt16LE(value, at)],
-  SS: [2, (buffer, value, at) => buffer.writeInt16LE(value, at)],
-  UL: [4, (buffer, value, at) => buffer.writeUInt32LE(value, at)],
-  SL: [4, (buffer, value, at) => buffer.writeInt32LE(value, at)],
-  FL: [4, (buffer, value, at) => buffer.writeFloatLE(value, at)],
-  FD: [8, (buffer, value, at) => buffer.writeDoubleLE(value, at)],
+/** A basic offset table, then one fragment a frame (PS3.5 A.4). */
+function encapsulate(frames: readonly Uint8Array[]): Uint8Array {
+  const table = Buffer.alloc(4 * frames.length);
+  const fragments = frames.map((frame) => {
+    const even = frame.byteLength % 2 === 0 ? frame : Buffer.concat([frame, Buffer.alloc(1)]);
+    return encodeItem(even, EXPLICIT_LITTLE_ENDIAN);
+  });
+  let offset = 0;
+  for (const [i, fragment] of fragments.entries()) {
+    table.writeUInt32LE(offset, 4 * i);
+    offset += fragment.byteLength;
+  }
+  return Buffer.concat([encodeItem(table, EXPLICIT_LITTLE_ENDIAN), ...fragments]);
+}
+
+function isBinary(vr: Vr): vr is BinaryVr {
+  return vr in WRITERS;
+}
+
+const WRITERS: Readonly<Record<BinaryVr, (value: number) => Uint8Array>> = {
+  US: (value) => filled(2, (view) => view.setUint16(0, value, true)),
+  SS: (value) => filled(2, (view) => view.setInt16(0, value, true)),
+  UL: (value) => filled(4, (view) => view.setUint32(0, value, true)),
+  SL: (value) => filled(4, (view) => view.setInt32(0, value, true)),
+  FL: (value) => filled(4, (view) => view.setFloat32(0, value, true)),
+  FD: (value) => filled(8, (view) => view.setFloat64(0, value, true)),
 };
+
+function filled(size: number, fill: (view: DataView) => void): Uint8Array {
+  const view = new DataView(new ArrayBuffer(size));
+  fill(view);
+  return new Uint8Array(view.buffer);
+}

@@ -81,7 +81,11 @@ function toIntensities({ samples, maximum }: GreyRaster): Float32Array {
 /** The mark of a 16-bit PNG that `encodePrepared` wrote, or null. */
 function preparedMark({ text, maximum }: GreyRaster): z.infer<typeof PreparedMark> | null {
   const mark = text[PREPARED_KEYWORD];
-  if (mark === undefined || maximum !== 65535) return null;
+  return mark === undefined || maximum !== 65535 ? null : preparedMarkOf(mark);
+}
+
+/** What the text of a mark says, or null where it is none. */
+export function preparedMarkOf(mark: string): z.infer<typeof PreparedMark> | null {
   try {
     return PreparedMark.safeParse(JSON.parse(mark)).data ?? null;
   } catch (error) {

@@ -7,7 +7,7 @@ import { type Described, FIELD_NAMES, fieldValue } from '../field-value.ts';
 export type QdrantFilter = { must?: QdrantCondition[]; should?: QdrantCondition[]; must_not?: QdrantCondition[] };
 export type QdrantCondition =
   | QdrantFilter
-  | { key: string; match: { value: string | boolean } | { any: string[] } }
+  | { key: string; match: { value: string } | { any: string[] } }
   | { key: string; range: { gte?: number; gt?: number; lte?: number; lt?: number } }
   | { is_empty: { key: string } }
   | { has_id: string[] };

@@ -76,8 +76,8 @@ interface Payload {
   id: string;
   image: string;
   record: string;
-  /** False until the whole upsert that it belongs to has arrived. */
-  visible: boolean;
+  /** Visible when the whole upsert that it belongs to has arrived. */
+  state: 'arriving' | 'visible';
   /** Which upsert wrote it, and when (microseconds; later upserts of one process are later). */
   batch: string;
   written: number;
@@ -100,7 +100,7 @@ const tenantKey = (tenant: string) => `tenant ${tenant}`;
 const EVERYBODY = 'everybody';
 /** Scores closer than this count as equal when a list is cut. */
 const SAME_SCORE = 1e-6;
-const VISIBLE: QdrantCondition = { key: 'visible', match: { value: true } };
+const VISIBLE: QdrantCondition = { key: 'state', match: { value: 'visible' } };
 const tenantIs = (key: string): QdrantCondition => ({ key: 'tenant', match: { value: key } });
 
 /**
@@ -396,7 +396,7 @@ class QdrantIndex implements CaseIndex {
       let waiting: (Point & { tenant: string })[] = [];
       const flush = async () => {
         const upserts = waiting.map(({ tenant, ...point }) =>
-          qdrantPoint(tenant === '' ? EVERYBODY : tenantKey(tenant), point, 'restored', written, true),
+          qdrantPoint(tenant === '' ? EVERYBODY : tenantKey(tenant), point, 'restored', written, 'visible'),
         );
         waiting = [];
         if (upserts.length > 0) await this.#update([{ upsert: { points: upserts } }], after);
@@ -446,17 +446,23 @@ class QdrantIndex implements CaseIndex {
     try {
       for (const part of parts)
         await this.#update([
-          { upsert: { points: part.map((point) => qdrantPoint(tenant, point, batch, written, false)) } },
+          { upsert: { points: part.map((point) => qdrantPoint(tenant, point, batch, written, 'arriving')) } },
         ]);
       await this.#update([
         ...(last.length === 0
           ? []
           : [
               {
-                upsert: { points: last.map((point) => qdrantPoint(tenant, point, batch, written, parts.length === 0)) },
+                upsert: {
+                  points: last.map((point) =>
+                    qdrantPoint(tenant, point, batch, written, parts.length === 0 ? 'visible' : 'arriving'),
+                  ),
+                },
               },
             ]),
-        ...(parts.length === 0 ? [] : [{ set_payload: { payload: { visible: true }, filter: staged } }]),
+        ...(parts.length === 0
+          ? []
+          : [{ set_payload: { payload: { state: 'visible' satisfies Payload['state'] }, filter: staged } }]),
         ...replaced(batch, written).map((filter) => ({ delete: { filter } })),
       ]);
     } catch (error) {
@@ -629,7 +635,7 @@ class QdrantIndex implements CaseIndex {
     ][] = [
       ['tenant', { type: 'keyword', is_tenant: true }],
       ['collection', 'keyword'],
-      ['visible', 'bool'],
+      ['state', 'keyword'],
       ['batch', 'keyword'],
       ['written', 'integer'],
       ['order', 'integer'],
@@ -674,7 +680,7 @@ type Operation =
   | { delete: { filter: QdrantFilter } };
 
 /** A stored point is one upsert's: what an upsert replaces goes when all of it is there. */
-function qdrantPoint(tenant: string, point: Point, batch: string, written: number, visible: boolean) {
+function qdrantPoint(tenant: string, point: Point, batch: string, written: number, state: Payload['state']) {
   const { id, image, collection, record, vector } = point;
   const payload: Payload = {
     tenant,
@@ -682,7 +688,7 @@ function qdrantPoint(tenant: string, point: Point, batch: string, written: numbe
     id,
     image,
     record: JSON.stringify(record),
-    visible,
+    state,
     batch,
     written,
     order: orderOf(id),
