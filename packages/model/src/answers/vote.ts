@@ -1,0 +1,46 @@
+// collectVotes: what similar cases say about a topic.
+import type { Labels, Neighbour, Topic } from '@versamammo/schema';
+
+/** A case that votes. */
+export interface Voter {
+  neighbour: Neighbour;
+  /** For each label of the topic: 1 it has it, 0 it has it not, null the case does not say. */
+  says: (0 | 1 | null)[];
+}
+
+/**
+ * Of the `k` most similar: those at or above the similarity floor that carry the topic's field. A reference case votes
+ * on topics of its own data set alone: elsewhere its labels answer another question. Demo cases vote for demo images.
+ */
+export function collectVotes(topic: Topic, neighbours: Neighbour[], k: number, demo: boolean): Voter[] {
+  if (topic.vote === null) return [];
+  return [...neighbours]
+    .filter(({ collection }) => demo || collection !== 'demo')
+    .sort((a, b) => b.score - a.score)
+    .slice(0, k)
+    .flatMap((neighbour) => {
+      const { record, score, collection } = neighbour;
+      const foreign = collection === 'reference' && !(topic.domain?.sources ?? []).includes(record.dataset ?? '');
+      const says = score < topic.similarityFloor || foreign ? null : labelsOf(topic, record.labels);
+      return says === null ? [] : [{ neighbour, says }];
+    });
+}
+
+/** Null where the case does not carry the field, or with values that are no labels of the topic. */
+function labelsOf({ vote, labels, multilabel }: Topic, known: Labels): Voter['says'] | null {
+  const value = Object.entries(known).find(([name]) => name === vote?.field)?.[1];
+  const values = (Array.isArray(value) ? value : [value]).filter((item) => item !== null && item !== undefined);
+  const named = new Set(values.flatMap((item) => vote?.values[String(item)] ?? []));
+  if (multilabel) {
+    const complete = vote?.field !== 'findings' || known.findingsComplete;
+    if (named.size === 0 && !(vote?.field === 'findings' && complete)) return null;
+    return labels.map((label) => (named.has(label) ? 1 : complete ? 0 : null));
+  }
+  return named.size === 1 ? labels.map((label) => (named.has(label) ? 1 : 0)) : null;
+}
+
+/** What a voter says, in words. */
+export function saying(topic: Topic, { says }: Voter): string {
+  const present = topic.labels.filter((_, i) => says[i] === 1);
+  return present.length === 0 ? 'none' : present.join(', ');
+}

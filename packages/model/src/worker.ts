@@ -1,0 +1,42 @@
+// The worker thread: a runner behind messages. One batch of jobs at a time.
+import { parentPort, workerData } from 'node:worker_threads';
+import { VersaMammoError } from '@versamammo/schema';
+import type { Job, Outcome } from './job.ts';
+import { openRunner, type RunnerOptions } from './runner.ts';
+
+/** First message, then one for each batch. */
+export type WorkerMessage =
+  | { ready: { provider: 'cpu' | 'cuda'; note: string | null } }
+  | { failed: { code: string; message: string } }
+  | { outcomes: Outcome[] };
+
+const port = parentPort;
+if (port === null) throw new Error('This module runs in a worker thread.');
+const post = (message: WorkerMessage) => port.postMessage(message, transferable(message));
+
+try {
+  const runner = await openRunner(workerData as RunnerOptions);
+  port.on('message', (jobs: Job[]) => {
+    void runner.run(jobs).then((outcomes) => post({ outcomes }));
+  });
+  post({ ready: { provider: runner.provider, note: runner.note } });
+} catch (error) {
+  const code = error instanceof VersaMammoError ? error.code : 'worker-failed';
+  post({ failed: { code, message: error instanceof Error ? error.message : String(error) } });
+}
+
+/** Large results are handed over, not copied. */
+function transferable(message: WorkerMessage): ArrayBuffer[] {
+  if (!('outcomes' in message)) return [];
+  return message.outcomes.flatMap((outcome) => {
+    if (!('result' in outcome)) return [];
+    const { result } = outcome;
+    const arrays =
+      'maps' in result
+        ? [result.vector, ...(result.maps ?? []).map(({ data }) => data)]
+        : 'query' in result
+          ? [result.query.heat, result.neighbour.heat]
+          : [];
+    return arrays.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
+  });
+}
