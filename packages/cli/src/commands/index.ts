@@ -4,6 +4,7 @@ import type { Command } from '../command.ts';
 export const commands = {
   inspect: () => import('./inspect.ts'),
   prepare: () => import('./prepare.ts'),
+  train: () => import('./train.ts'),
 } satisfies Record<string, () => Promise<{ command: Command }>> as Record<string, () => Promise<{ command: Command }>>;
 
 export type CommandName = keyof typeof commands;
