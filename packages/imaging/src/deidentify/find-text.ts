@@ -1,0 +1,237 @@
+// findText: lines of writing beside the breast that are more than view and side markers. A search for aligned strokes, not a reader.
+import { dilate } from '../breast/morphology.ts';
+import { segmentBreast } from '../breast/segment-breast.ts';
+import type { GreyImage } from '../grey-image.ts';
+import { type Ink, readGlyph } from './read-glyph.ts';
+
+/** A line of writing, its box in source pixels, and about how many characters it has. */
+export interface TextLine {
+  box: readonly [x0: number, y0: number, x1: number, y1: number];
+  characters: number;
+}
+
+interface Glyph {
+  x0: number;
+  y0: number;
+  x1: number;
+  y1: number;
+  characters: number;
+  ink: Ink;
+}
+
+/** Contrast to the background that ink must have, as a share of the brightest thing beside the breast, and at least. */
+const INK_SHARE = 0.3;
+const LEAST_INK = 0.06;
+/** Height of a character: in pixels at least, as a share of the long side at most. */
+const LEAST_HEIGHT = 5;
+const MOST_HEIGHT = 0.06;
+/** Kept clear around the breast, on the working grid: skin, hair and wires beside it are no writing. */
+const CLEARANCE = 4;
+/** The longest marker, `RXCCL` or `[RMLO]`, and a separator. More characters in a line are writing. */
+const MOST_IN_MARKER = 7;
+/** Markers of side, view and technician all together. */
+const MOST_IN_MARKERS = 14;
+/** Below this height a marker cannot be told from other short words, and is taken for one. */
+const LEGIBLE_HEIGHT = 14;
+/** How sure of each character the reader must be to say that a short word is not a marker. */
+const SURE = 0.72;
+
+const SIDES = ['L', 'R'];
+const VIEWS = [
+  'CC',
+  'MLO',
+  'ML',
+  'LM',
+  'LMO',
+  'XCC',
+  'XCCL',
+  'XCCM',
+  'AT',
+  'CV',
+  'FB',
+  'SIO',
+  'TAN',
+  'LAT',
+  'SPOT',
+  'MAG',
+  'ID',
+  'S',
+  'M',
+];
+const MARKERS = new Set([
+  ...SIDES,
+  ...VIEWS,
+  ...SIDES.flatMap((side) => VIEWS.flatMap((view) => [side + view, view + side])),
+]);
+
+/** Lines that speak against indexing the image; empty where there is nothing but markers. */
+export function findText(grey: Pick<GreyImage, 'pixels' | 'rows' | 'columns' | 'padding'>): TextLine[] {
+  const glyphs = glyphsBeside(grey);
+  const lines = [...alignedRuns(glyphs), ...alignedRuns(glyphs.map(turned)).map(turnedLine)];
+  const writing = lines.filter(isWriting);
+  const markers = lines.filter((line) => !isWriting(line));
+  const total = markers.reduce((sum, { characters }) => sum + characters, 0);
+  const found = total > MOST_IN_MARKERS ? lines : writing;
+  return found.map(({ box, characters }) => ({ box, characters }));
+}
+
+interface Line extends TextLine {
+  glyphs: Glyph[];
+}
+
+function isWriting({ glyphs, characters, box }: Line): boolean {
+  if (characters > MOST_IN_MARKER) return true;
+  const upright = box[2] - box[0] >= box[3] - box[1];
+  if (!upright || glyphs.some((glyph) => glyph.y1 - glyph.y0 < LEGIBLE_HEIGHT || glyph.characters !== 1)) return false;
+  const read = glyphs.map(({ ink }) => readGlyph(ink));
+  if (read.some(({ likeness }) => likeness < SURE)) return false;
+  const word = read.map(({ character }) => character).join('');
+  return ![...MARKERS].some((marker) => differences(word, marker) <= (marker.length > 2 ? 1 : 0));
+}
+
+/** Bright connected specks of a character's size outside the breast. */
+function glyphsBeside(grey: Pick<GreyImage, 'pixels' | 'rows' | 'columns' | 'padding'>): Glyph[] {
+  const { pixels, rows, columns } = grey;
+  const breast = segmentBreast(grey);
+  const near = breast && dilate(breast.mask, CLEARANCE);
+  const background = breast?.background ?? 0;
+  const beside = new Uint8Array(pixels.length);
+  let brightest = 0;
+  for (let y = 0, i = 0; y < rows; y++) {
+    const row = near === null ? 0 : Math.floor((y * near.rows) / rows) * near.columns;
+    for (let x = 0; x < columns; x++, i++) {
+      if (near !== null && near.inside[row + Math.floor((x * near.columns) / columns)] === 1) continue;
+      beside[i] = 1;
+      brightest = Math.max(brightest, pixels[i] ?? 0);
+    }
+  }
+  const threshold = background + Math.max(LEAST_INK, INK_SHARE * (brightest - background));
+  const tallest = MOST_HEIGHT * Math.max(rows, columns);
+  const isInk = beside.map((outside, i) => (outside === 1 && (pixels[i] ?? 0) > threshold ? 1 : 0));
+  const glyphs: Glyph[] = [];
+  for (let i = isInk.indexOf(1); i >= 0; i = isInk.indexOf(1, i + 1)) {
+    const glyph = trace(i, columns, isInk);
+    if (glyph !== null && isGlyph(glyph, tallest)) glyphs.push(glyph);
+    if (glyphs.length > MOST_SPECKS) return [];
+  }
+  return glyphs;
+}
+
+/** More specks than any writing has characters: noise of the background, in which nobody could read. */
+const MOST_SPECKS = 2000;
+/** More pixels than any character has: a label's frame, an edge of the film. */
+const MOST_INK = 60_000;
+
+/** The component that `start` belongs to, its box and its pixels, which are taken out of `isInk`; null where it is far too large. */
+function trace(start: number, columns: number, isInk: Uint8Array): Glyph | null {
+  const ink = [start];
+  isInk[start] = 0;
+  for (let next = 0; next < ink.length; next++) {
+    const at = ink[next] ?? 0;
+    const x = at % columns;
+    for (let dy = -columns; dy <= columns; dy += columns)
+      for (let dx = -1; dx <= 1; dx++) {
+        const neighbour = at + dy + dx;
+        if (x + dx < 0 || x + dx >= columns || isInk[neighbour] !== 1) continue;
+        isInk[neighbour] = 0;
+        ink.push(neighbour);
+      }
+  }
+  if (ink.length > MOST_INK) return null;
+  let [x0, x1, y0, y1] = [columns, 0, Number.POSITIVE_INFINITY, 0];
+  for (const at of ink) {
+    const [x, y] = [at % columns, Math.floor(at / columns)];
+    x0 = Math.min(x0, x);
+    x1 = Math.max(x1, x + 1);
+    y0 = Math.min(y0, y);
+    y1 = Math.max(y1, y + 1);
+  }
+  const [width, height] = [x1 - x0, y1 - y0];
+  const bits = new Uint8Array(width * height);
+  for (const at of ink) bits[(Math.floor(at / columns) - y0) * width + (at % columns) - x0] = 1;
+  const shape = { bits, rows: height, columns: width };
+  return { x0, y0, x1, y1, characters: charactersIn(shape), ink: shape };
+}
+
+/** Characters that have grown together make a wide shape that rows cross again and again: about 1.7 strokes each. */
+function charactersIn({ bits, rows, columns }: Ink): number {
+  if (columns <= 1.6 * rows) return 1;
+  const strokes = Array.from({ length: rows }, (_, y) => {
+    let count = 0;
+    for (let x = 0; x < columns; x++)
+      if (bits[y * columns + x] === 1 && (x === 0 || bits[y * columns + x - 1] === 0)) count++;
+    return count;
+  }).sort((a, b) => a - b);
+  const median = strokes[Math.floor(rows / 2)] ?? 0;
+  return median < 3 ? 0 : Math.min(Math.round(median / 1.7), Math.round(columns / (0.5 * rows)));
+}
+
+function isGlyph({ ink, characters }: Glyph, tallest: number): boolean {
+  const { rows, columns, bits } = ink;
+  if (characters === 0 || rows < LEAST_HEIGHT || rows > tallest || columns < 2) return false;
+  if (rows > 8 * columns) return false;
+  const filled = bits.reduce((sum, bit) => sum + bit, 0) / bits.length;
+  // A full rectangle is a lead marker's plate or a stain; a thin diagonal is a scratch.
+  return filled > 0.12 && (filled < 0.9 || columns < 0.4 * rows);
+}
+
+/** Runs of two and more glyphs of one height on one line, left to right. */
+function alignedRuns(glyphs: Glyph[]): Line[] {
+  const open: Glyph[][] = [];
+  for (const glyph of [...glyphs].sort((a, b) => a.x0 - b.x0)) {
+    const run = open.find((candidate) => {
+      const last = candidate.at(-1);
+      return last !== undefined && follows(last, glyph);
+    });
+    if (run === undefined) open.push([glyph]);
+    else run.push(glyph);
+  }
+  return open
+    .map((run) => ({
+      box: [
+        Math.min(...run.map(({ x0 }) => x0)),
+        Math.min(...run.map(({ y0 }) => y0)),
+        Math.max(...run.map(({ x1 }) => x1)),
+        Math.max(...run.map(({ y1 }) => y1)),
+      ] as const,
+      characters: run.reduce((sum, { characters }) => sum + characters, 0),
+      glyphs: run,
+    }))
+    .filter(({ characters }) => characters > 1);
+}
+
+function follows(a: Glyph, b: Glyph): boolean {
+  const [ha, hb] = [a.y1 - a.y0, b.y1 - b.y0];
+  const tall = Math.max(ha, hb);
+  const gap = b.x0 - a.x1;
+  return (
+    tall <= 1.5 * Math.min(ha, hb) &&
+    Math.abs(a.y1 + a.y0 - b.y1 - b.y0) <= 0.5 * tall &&
+    gap >= -0.2 * tall &&
+    gap <= 1.5 * tall
+  );
+}
+
+function turned({ x0, y0, x1, y1, ink }: Glyph): Glyph {
+  const bits = new Uint8Array(ink.bits.length);
+  for (let y = 0; y < ink.rows; y++)
+    for (let x = 0; x < ink.columns; x++) bits[x * ink.rows + y] = ink.bits[y * ink.columns + x] ?? 0;
+  const shape = { bits, rows: ink.columns, columns: ink.rows };
+  return { x0: y0, y0: x0, x1: y1, y1: x1, characters: Math.max(1, charactersIn(shape)), ink: shape };
+}
+
+function turnedLine({ box: [x0, y0, x1, y1], ...line }: Line): Line {
+  return { ...line, box: [y0, x0, y1, x1] };
+}
+
+/** Levenshtein distance. */
+function differences(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 0; i < a.length; i++) {
+    const row = [i + 1];
+    for (let j = 0; j < b.length; j++)
+      row.push(Math.min((previous[j] ?? 0) + (a[i] === b[j] ? 0 : 1), (previous[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}
