@@ -3,7 +3,7 @@
 export { canonicalise, type Hints } from './canonicalise.ts';
 export { type Deidentified, deidentify } from './deidentify/deidentify.ts';
 export type { QuarantineReason } from './deidentify/quarantine.ts';
-export { deriveTenantKey, loadMasterKey, type MasterKey, type TenantKey } from './deidentify/tenant-key.ts';
+export { deriveTenantKey, loadMasterKey, type MasterKey, pseudonym, pseudonymousUid, type TenantKey } from './deidentify/tenant-key.ts';
 export { type DecodeDicomOptions, decodeDicom } from './dicom/decode-dicom.ts';
 export { type DicomAttributes, writeDicom } from './dicom/write-dicom.ts';
 export { ImagingError, type ImagingErrorCode } from './errors.ts';
