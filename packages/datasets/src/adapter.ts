@@ -51,6 +51,8 @@ export interface ListOptions {
   from: string;
   /** Flags that only some adapters take, by name. */
   settings: Record<string, string>;
+  /** Longer side of the prepared images. */
+  longSide: number;
 }
 
 export interface Adapter {
@@ -66,6 +68,8 @@ export interface Adapter {
   source: string;
   /** What the source folder must hold. */
   layout: string;
+  /** Needs no source folder: its images are made. */
+  generated?: true;
   /** Flags it takes, with what they are for. */
   settings?: Record<string, string>;
   /** Throws `DatasetError` `unexpected-layout` or `unknown-label`, naming file and row; never guesses. */

@@ -45,7 +45,11 @@ export async function prepareDataset(
   adapter: Adapter,
   options: PrepareOptions,
 ): Promise<DatasetRecord & { notes: string[] }> {
-  const listing = await adapter.list({ from: options.from, settings: options.settings ?? {} });
+  const listing = await adapter.list({
+    from: options.from,
+    settings: options.settings ?? {},
+    longSide: options.longSide,
+  });
   requireUniqueIds(listing.images);
   await openTarget(options.to);
   const context: PrepareContext = {

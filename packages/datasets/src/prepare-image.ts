@@ -8,7 +8,9 @@ import {
   encodePrepared,
   type FloatImage,
   ImagingError,
+  type PhantomOptions,
   type PreparedImage,
+  phantom,
   prepareMammogram,
   rasterFormat,
   readGrey,
@@ -41,13 +43,13 @@ const SMALLEST_PART = 9;
 
 /** Reads, canonicalises and writes one image. Throws `ImagingError` where it cannot be read. */
 export async function prepareImage(image: SourceImage, context: PrepareContext): Promise<Draft> {
-  const { mammogram, regions } = await load(image, context.from);
+  const { mammogram, regions, labels: known } = await load(image, context.from);
   const prepared = prepareMammogram(mammogram, context.longSide);
   const id = imageId(context.dataset, image.id);
   const files = [`images/${id}.png`];
   await writeFileAtomically(join(context.to, `images/${id}.png`), encodePrepared(prepared));
   const { lesions, mask } = await writeLesions(regions, id, { mammogram, prepared, to: context.to, files });
-  const labels = Labels.parse(image.labels);
+  const labels = Labels.parse({ ...image.labels, ...known });
   return {
     row: {
       id,
@@ -86,14 +88,39 @@ interface LoadedRegion {
   labels: LesionLabels;
 }
 
-async function load(image: SourceImage, from: string): Promise<{ mammogram: Mammogram; regions: LoadedRegion[] }> {
-  if (!('file' in image.pixels)) throw new Error('phantoms are not made yet');
+interface Loaded {
+  mammogram: Mammogram;
+  regions: LoadedRegion[];
+  /** What only the making of the image tells. */
+  labels: Partial<Labels>;
+}
+
+async function load(image: SourceImage, from: string): Promise<Loaded> {
+  if ('phantom' in image.pixels) return loadPhantom(image.pixels.phantom);
   const { file, frame } = image.pixels;
   const grey = await readGrey(await readFile(join(from, file)), frame === undefined ? {} : { frame });
   const { laterality = null, view = null } = image.labels;
   const mammogram = canonicalise(grey, { laterality, view, spacing: image.spacing ?? null, from: 'label' });
   const regions = await Promise.all(image.lesions.map((lesion) => loadRegion(lesion, from, grey)));
-  return { mammogram, regions: regions.flat() };
+  return { mammogram, regions: regions.flat(), labels: {} };
+}
+
+function loadPhantom({ seed, ...options }: PhantomOptions & { seed: number }): Loaded {
+  const { grey, lesions, labels } = phantom(seed, options);
+  const regions = lesions.map(
+    ({ box, mask, finding, pathology, birads, massShape, massMargin }): LoadedRegion => ({
+      pixels: { pixels: Float32Array.from(mask), rows: grey.rows, columns: grey.columns },
+      box,
+      labels: {
+        finding,
+        pathology,
+        birads,
+        massShapes: massShape === null ? [] : [massShape],
+        massMargins: massMargin === null ? [] : [massMargin],
+      },
+    }),
+  );
+  return { mammogram: canonicalise(grey), regions, labels };
 }
 
 async function loadRegion(lesion: SourceLesion, from: string, grey: FloatImage): Promise<LoadedRegion[]> {

@@ -3,7 +3,14 @@
 export { canonicalise, type Hints } from './canonicalise.ts';
 export { type Deidentified, deidentify } from './deidentify/deidentify.ts';
 export type { QuarantineReason } from './deidentify/quarantine.ts';
-export { deriveTenantKey, loadMasterKey, type MasterKey, pseudonym, pseudonymousUid, type TenantKey } from './deidentify/tenant-key.ts';
+export {
+  deriveTenantKey,
+  loadMasterKey,
+  type MasterKey,
+  pseudonym,
+  pseudonymousUid,
+  type TenantKey,
+} from './deidentify/tenant-key.ts';
 export { type DecodeDicomOptions, decodeDicom } from './dicom/decode-dicom.ts';
 export { type DicomAttributes, writeDicom } from './dicom/write-dicom.ts';
 export { ImagingError, type ImagingErrorCode } from './errors.ts';
@@ -11,10 +18,12 @@ export type * from './grey-image.ts';
 export { type ImageFacts, type Inspection, inspect, type Statistics } from './inspect.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { type ModelTensor, toModelInput } from './model-input.ts';
+export { encodePhantomDicom, encodePhantomPng } from './phantom/encode-phantom.ts';
+export { type Phantom, type PhantomLesion, phantom } from './phantom/phantom.ts';
+export type { PhantomCluster, PhantomMass, PhantomOptions } from './phantom/phantom-options.ts';
 export { encodePrepared, type PreparedImage, prepareMammogram } from './prepare-mammogram.ts';
 export { type PreviewOptions, preview } from './preview.ts';
 export { decodeRaster, type RasterFormat, rasterFormat } from './raster/decode-raster.ts';
 export { encodeGreyPng } from './raster/png.ts';
 export { type ReadOptions, readGrey, readMammogram } from './read-mammogram.ts';
 export { type FloatImage, fitLongSide, resize, roundSide } from './resize.ts';
-export type { PhantomCluster, PhantomMass, PhantomOptions } from './phantom/phantom-options.ts';

@@ -50,7 +50,7 @@ Example: versamammo prepare vindr-mammo --from ~/vindr-mammo --to data/vindr-mam
     );
     let bar: ReturnType<typeof progress> | undefined;
     const record = await prepareDataset(adapter, {
-      from: needed(values.from, '--from', adapter),
+      from: adapter.generated ? '' : needed(values.from, '--from', adapter),
       to: needed(values.to, '--to', adapter),
       longSide,
       settings: settingsOf(adapter, values),

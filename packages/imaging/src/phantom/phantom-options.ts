@@ -19,6 +19,8 @@ export interface PhantomOptions {
   laterality?: Laterality;
   view?: 'CC' | 'MLO';
   density?: Density;
+  /** Years. */
+  age?: number;
   /** Masses to place; default: none, one or two, drawn from the seed. */
   masses?: PhantomMass[];
   /** Clusters of calcifications to place; default: none or one, drawn from the seed. */
