@@ -15,12 +15,14 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,15 @@ import yaml
 from versamammo import phantoms, stage1, stage2
 from versamammo.config import Config, parse_config
 from versamammo.store import FolderStore, S3Store, open_store
+
+MOTO = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
 
 SMOKE = Path(__file__).parents[1] / "configs" / "smoke.yaml"
 PLACES = ("half", "whole", "published")
@@ -154,6 +165,30 @@ def kill_points(count: int, rng: random.Random, seconds: float, writes: int) -> 
     ]
 
 
+@contextmanager
+def loopback_bucket() -> Iterator[None]:
+    """The bucket versamammo-runs on an S3 server of its own, named in the environment while it runs."""
+    import boto3
+
+    server = subprocess.Popen([sys.executable, "-c", MOTO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    names = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.stdout.readline().strip()}",
+        "AWS_ACCESS_KEY_ID": "loopback",
+        "AWS_SECRET_ACCESS_KEY": "loopback",
+    }
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="versamammo-runs")
+        yield
+    finally:
+        server.kill()
+        server.wait()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
 def measure(root: Path, points: int, seed: int, steps: int, s3: bool) -> dict[str, Any]:
     """An uninterrupted run, then one killed at every point and started again until it ends."""
     torch.set_num_threads(1)
@@ -192,9 +227,9 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=24)
-    parser.add_argument("--s3", action="store_true", help="to the bucket versamammo-runs of AWS_ENDPOINT_URL")
+    parser.add_argument("--s3", action="store_true", help="the run is in a bucket on loopback, not in a folder")
     values = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, loopback_bucket() if values.s3 else nullcontext():
         try:
             print(json.dumps(measure(Path(folder), values.points, values.seed, values.steps, values.s3)))
         except RuntimeError as error:
