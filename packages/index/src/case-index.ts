@@ -24,6 +24,12 @@ export interface Point {
   vector: Float32Array;
 }
 
+/** A point and whose it is: null for the reference collection, which is everybody's. */
+export interface OwnedPoint {
+  tenant: string | null;
+  point: Point;
+}
+
 /** What a caller may see and touch. The tenant comes from the API key alone. */
 export interface Scope {
   tenant: string;
@@ -111,6 +117,8 @@ export interface CaseIndex {
     scope: Scope,
     options: { filter?: Filter; after?: string; limit: number; withVectors?: boolean },
   ): Promise<{ points: Neighbour[]; next: string | null }>;
+  /** Every point of everybody with its vector, in no order, for the operator's migrations and checks; `tenant` null: the reference collection. */
+  everything(signal?: AbortSignal): AsyncIterable<OwnedPoint>;
   /** One file that `restore` reads back, point for point. */
   snapshot(file: string, signal?: AbortSignal): Promise<void>;
   /** Replaces the whole content; the old stays if the file is refused. */

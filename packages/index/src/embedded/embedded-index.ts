@@ -6,6 +6,7 @@ import type {
   CaseIndex,
   DeleteBy,
   IndexStatistics,
+  OwnedPoint,
   Point,
   PointKind,
   Scope,
@@ -227,6 +228,20 @@ class EmbeddedIndex implements CaseIndex {
       .slice(0, limit)
       .map(({ row }) => this.#neighbour(this.#at(row), 0, withVectors));
     return { points, next: first.size > limit ? (points.at(-1)?.id ?? null) : null };
+  }
+
+  async *everything(signal?: AbortSignal): AsyncGenerator<OwnedPoint> {
+    this.#open();
+    // Row by row: nothing is held open while the caller takes its time.
+    for (let row = 0, last = this.#store.lastRow(); row <= last; row++) {
+      signal?.throwIfAborted();
+      const stored = this.#store.at(row);
+      if (stored === null) continue;
+      const { tenant, id, image, collection, record } = stored;
+      const vector = Float32Array.from(this.#table.segments.vector(row));
+      yield { tenant: tenant === EVERYBODY ? null : tenant, point: { id, image, collection, record, vector } };
+      this.#open();
+    }
   }
 
   async snapshot(file: string, signal?: AbortSignal): Promise<void> {

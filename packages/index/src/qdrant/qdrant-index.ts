@@ -18,6 +18,7 @@ import type {
   CaseIndex,
   DeleteBy,
   IndexStatistics,
+  OwnedPoint,
   Point,
   PointKind,
   Scope,
@@ -128,7 +129,7 @@ class QdrantIndex implements CaseIndex {
     this.dimension = options.dimension;
     this.#options = options;
     this.#connection = new QdrantConnection(options);
-    this.#alias = `${options.collectionPrefix ?? ''}${options.space}-${options.kind}`;
+    this.#alias = aliasOf(options);
   }
 
   static async open(options: QdrantIndexOptions): Promise<QdrantIndex> {
@@ -353,6 +354,16 @@ class QdrantIndex implements CaseIndex {
     return { points, next: held.length > limit ? (points.at(-1)?.id ?? null) : null };
   }
 
+  async *everything(signal?: AbortSignal): AsyncGenerator<OwnedPoint> {
+    this.#open();
+    for await (const { payload, vector } of this.#everything()) {
+      signal?.throwIfAborted();
+      const { tenant, collection, id, image, record } = payload;
+      const point = { id, image, collection, record: JSON.parse(record), vector: Float32Array.from(vector ?? []) };
+      yield { tenant: tenant === EVERYBODY ? null : tenant.slice(tenantKey('').length), point };
+    }
+  }
+
   async snapshot(file: string, signal?: AbortSignal): Promise<void> {
     this.#open();
     const folder = await mkdtemp(join(dirname(file), '.snapshot-'));
@@ -362,17 +373,8 @@ class QdrantIndex implements CaseIndex {
       try {
         let row = 0;
         await store.transaction(async (turn) => {
-          for await (const { payload, vector } of this.#everything()) {
-            signal?.throwIfAborted();
-            const { tenant, collection, id, image, record } = payload;
-            const point = {
-              id,
-              image,
-              collection,
-              record: JSON.parse(record),
-              vector: Float32Array.from(vector ?? []),
-            };
-            store.insert(row, tenant === EVERYBODY ? '' : tenant.slice(tenantKey('').length), point, new Uint8Array());
+          for await (const { tenant, point } of this.everything(signal)) {
+            store.insert(row, tenant ?? '', point, new Uint8Array());
             await turn(row++);
           }
         });
@@ -666,6 +668,15 @@ class QdrantIndex implements CaseIndex {
   #open(): void {
     if (this.#closed) throw new IndexError('closed', 'This index has been closed.');
   }
+}
+
+/** Name under which the collection of a space is reached. */
+export function aliasOf({
+  collectionPrefix = '',
+  space,
+  kind,
+}: Pick<QdrantIndexOptions, 'collectionPrefix' | 'space' | 'kind'>): string {
+  return `${collectionPrefix}${space}-${kind}`;
 }
 
 let lastTime = 0;
