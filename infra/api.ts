@@ -32,7 +32,8 @@ export function createApi({ settings, key, storage, queue, training, environment
     memory: `${settings.lambdaMemory} MB`,
     // The model bundle is kept in /tmp.
     storage: '2 GB',
-    environment: { ...environment.variables, ...environment.secretVariables },
+    // One request at a time: the model runs on the calling thread.
+    environment: { ...environment.variables, ...environment.secretVariables, VERSAMAMMO_WORKERS: '0' },
     logging: { retention: '3 months', format: 'json' },
     // SST would let the whole account take it.
     transform: { role: { assumeRolePolicy: trust('lambda.amazonaws.com') } },

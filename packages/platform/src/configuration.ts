@@ -39,7 +39,9 @@ const Common = z.object({
     .optional()
     .describe('Model bundle: a folder or s3://bucket/prefix. Default: the bundled one.'),
   VERSAMAMMO_PROVIDER: z.enum(['cpu', 'cuda']).default('cpu').describe('Where models run.'),
-  VERSAMAMMO_WORKERS: whole(1, 64).optional().describe('Model worker threads. Default: by cores.'),
+  VERSAMAMMO_WORKERS: whole(0, 64)
+    .optional()
+    .describe('Model worker threads; 0: on the calling thread. Default: by cores.'),
   VERSAMAMMO_IMPORT_ROOTS: list.describe('Folders or s3://bucket/prefix that imports may read, separated by commas.'),
   VERSAMAMMO_MAXIMUM_BYTES: whole(1, 2 ** 31)
     .default(512 * 1024 * 1024)

@@ -1,7 +1,7 @@
 // openPlatform: all that lies outside the process, opened as configured.
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { openBatchJobs } from './batch-jobs.ts';
 import type { AwsPlatform, Configuration, LocalPlatform } from './configuration.ts';
 import { createFile } from './create-file.ts';
@@ -79,7 +79,9 @@ function openLocal(
     }),
     jobs: openLocalJobs({
       folder: join(data, 'jobs'),
-      definitions: { train: { command: python, arguments: ['-m', 'versamammo'] } },
+      definitions: {
+        train: { command: python, arguments: ['-m', 'versamammo'], environment: { PYTHONPATH: resolve('training') } },
+      },
     }),
     deriveKey,
   });
