@@ -1,0 +1,21 @@
+// authenticate: from the API key to tenant and scopes.
+import { createMiddleware } from 'hono/factory';
+import type { AppEnvironment } from '../../http/environment.ts';
+import { type Access, DEFAULT_TENANT, SCOPES } from '../../services/access.ts';
+import { ServiceError } from '../../service-error.ts';
+
+/** `Authorization: Bearer vm_…`. While `isOpen`, no key is needed and the tenant is `default`. */
+export function authenticate(access: Access, isOpen: () => Promise<boolean>) {
+  return createMiddleware<AppEnvironment>(async (c, next) => {
+    const header = c.req.header('authorization');
+    if (header === undefined && (await isOpen())) {
+      c.set('principal', { tenant: DEFAULT_TENANT, keyId: null, scopes: SCOPES });
+    } else {
+      const [, secret] = /^Bearer +(\S+)$/i.exec(header ?? '') ?? [];
+      if (secret === undefined)
+        throw new ServiceError('unauthenticated', 'Send an API key: `Authorization: Bearer vm_…`. `versamammo keys create` makes one.');
+      c.set('principal', await access.authenticate(secret));
+    }
+    await next();
+  });
+}

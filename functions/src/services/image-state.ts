@@ -1,0 +1,114 @@
+// ImageState: the record of an image, which together with its bytes is the truth about it.
+import type { Box, CaseRecord, Collection, Laterality, Modality, View } from '@versamammo/schema';
+
+/**
+ * received: bytes and record are stored, the vector is not in the index yet. quarantined: kept, but not searchable before
+ * an administrator has looked. indexed: searchable. failed: never will be, `reason` says why.
+ */
+export type State = 'received' | 'quarantined' | 'indexed' | 'failed';
+
+/** What the pixels are like; nothing of the patient. */
+export interface ImageFacts {
+  format: string;
+  rows: number;
+  columns: number;
+  frame: number;
+  frames: number;
+  spacing: readonly [number, number] | null;
+  mirrored: boolean;
+  warnings: string[];
+}
+
+/** A part of an image with a vector of its own. `box` is in source pixels. */
+export interface ImageRegion {
+  id: string;
+  box: Box;
+  label: string | null;
+  from: 'caller' | 'detected';
+}
+
+/** What the caller said about the image; it wins over the header, and reading the bytes again needs it. */
+export interface CallerFacts {
+  laterality?: Laterality | null | undefined;
+  view?: View | null | undefined;
+  modality?: Modality | null | undefined;
+  spacing?: readonly [number, number] | null | undefined;
+  patient?: string | null | undefined;
+  exam?: string | null | undefined;
+  age?: number | null | undefined;
+}
+
+/** DICOM identity, with UIDs replaced by keyed hashes. */
+export interface DicomIdentity {
+  study: string | null;
+  series: string | null;
+  instance: string | null;
+  sopClass: string | null;
+}
+
+export interface ImageState {
+  id: string;
+  tenant: string;
+  state: State;
+  /** Changes with each ingest: a late message for an earlier one does nothing. */
+  generation: string;
+  collection: Exclude<Collection, 'reference'>;
+  /** Key of the (de-identified) bytes in the object store. */
+  object: string;
+  /** SHA-256 and size of the bytes as they were sent. */
+  sha256: string;
+  bytes: number;
+  record: CaseRecord;
+  caller: CallerFacts;
+  /** Frame that the caller chose; null: the central one. */
+  frame: number | null;
+  facts: ImageFacts;
+  regions: ImageRegion[];
+  dicom: DicomIdentity | null;
+  /** Of failed and quarantined ones. */
+  reason: { code: string; message: string } | null;
+  /** Embedding space in which it is indexed. */
+  space: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+/** Partitions of Records. The tenant is part of the partition, so that no query can cross tenants. */
+export const partitions = {
+  tenants: 'tenants',
+  keys: 'keys',
+  /** `<tenant>/<image>` of every image whose derived parts may lag behind its record. */
+  pending: 'pending',
+  images: (tenant: string) => `images/${tenant}`,
+  exams: (tenant: string) => `exams/${tenant}`,
+  patients: (tenant: string) => `patients/${tenant}`,
+  uploads: (tenant: string) => `uploads/${tenant}`,
+  jobs: (tenant: string) => `jobs/${tenant}`,
+  idempotency: (tenant: string) => `idempotency/${tenant}`,
+} as const;
+
+/** What is left of a deleted image, so that a late message for it does nothing. */
+export interface Tombstone {
+  id: string;
+  tenant: string;
+  state: 'deleted';
+  generation: string;
+  object: string;
+  updatedAt: string;
+}
+
+export type StoredImage = ImageState | Tombstone;
+
+/** An image that is there: not a tombstone. */
+export function isLive(stored: StoredImage | undefined): stored is ImageState {
+  return stored !== undefined && stored.state !== 'deleted';
+}
+
+/** Written before the first byte and removed after the last derived part: where a start goes on. */
+export interface Pending {
+  tenant: string;
+  id: string;
+  generation: string;
+  object: string;
+  at: string;
+}

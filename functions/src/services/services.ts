@@ -1,0 +1,220 @@
+// createServices: the whole application without HTTP. The server, the Lambda, the GPU worker and the command line all use it.
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { deriveTenantKey, pseudonym } from '@versamammo/imaging';
+import { type CaseIndex, openEmbeddedIndex, openQdrantIndex, type PointKind } from '@versamammo/index';
+import { type Model, openModel } from '@versamammo/model';
+import {
+  type Configuration,
+  consume,
+  MAXIMUM_ATTEMPTS,
+  openPlatform,
+  type Platform,
+  PoisonMessage,
+  Unavailable,
+  VISIBILITY_SECONDS,
+} from '@versamammo/platform';
+import { z } from 'zod';
+import { type Access, createAccess } from './access.ts';
+import { type Analyze, createAnalyze } from './analyze.ts';
+import { type Audit, openAuditFolder, openAuditObjects } from './audit.ts';
+import { createIdempotency, type Idempotency } from './idempotency.ts';
+import { createImages, type Images } from './images.ts';
+import { openImaging, type Imaging } from './imaging.ts';
+import { createImports, ImportMessage, type Imports } from './imports.ts';
+import { createIngest, type Ingest, isPassing } from './ingest.ts';
+import { createTenantJobs, type TenantJobs } from './jobs.ts';
+import { createQueries } from './query.ts';
+import { createSearch, type Search } from './search.ts';
+import { createTrainingRuns, type TrainingRuns } from './training-runs.ts';
+import { createUploads, type Uploads } from './uploads.ts';
+
+export interface ServicesOptions {
+  /** Opened already, and closed by whoever opened it. */
+  model?: Model;
+  /** Where the Node server takes signed uploads; known once it listens. */
+  uploadUrl?: () => string;
+  /** `inline` embeds before answering; `queue` leaves it to a worker. Default: inline on one machine, queue on AWS. */
+  embed?: 'inline' | 'queue';
+}
+
+export interface Services {
+  configuration: Configuration;
+  platform: Platform;
+  /** Opened at the first call. */
+  model(): Promise<Model>;
+  index(): Promise<CaseIndex>;
+  /** Null where the bundle has no vectors of regions. */
+  regions(): Promise<CaseIndex | null>;
+  access: Access;
+  audit: Audit;
+  idempotency: Idempotency;
+  ingest: Ingest;
+  images: Images;
+  search: Search;
+  analyze: Analyze;
+  uploads: Uploads;
+  jobs: TenantJobs;
+  imports: Imports;
+  trainingRuns: TrainingRuns;
+  /** A tenant's keyed hash of an identifier. */
+  pseudonym(tenant: string, kind: 'patient' | 'uid', identifier: string): string;
+  /** Handles one message of the queue. Throws what may pass by itself; `PoisonMessage` for what never will. */
+  processMessage(body: unknown, context: { attempts: number }): Promise<void>;
+  /** Goes on with what a stop interrupted, then works on the queue until `signal`. */
+  work(options: { signal: AbortSignal; concurrency?: number }): Promise<void>;
+  close(): Promise<void>;
+}
+
+const EmbedMessage = z.object({ kind: z.literal('embed'), tenant: z.string(), id: z.string(), generation: z.string() });
+const QueueMessage = z.discriminatedUnion('kind', [EmbedMessage, ImportMessage]);
+
+const BUNDLED = fileURLToPath(new URL('../../../models/versamammo-lite', import.meta.url));
+
+/** Opens what the configuration names. The model and the index open when they are first needed. */
+export async function createServices(configuration: Configuration, options: ServicesOptions = {}): Promise<Services> {
+  const platform = openPlatform(configuration, options.uploadUrl === undefined ? {} : { uploadUrl: options.uploadUrl });
+  const { records, images, previews, queue } = platform;
+  const masterKey = { masterKey: platform.deriveKey('de-identification') };
+  const tenantKeys = new Map<string, ReturnType<typeof deriveTenantKey>>();
+  const tenantKey = (tenant: string) => {
+    const key = tenantKeys.get(tenant) ?? deriveTenantKey(masterKey, tenant);
+    tenantKeys.set(tenant, key);
+    return key;
+  };
+  const pseudonymOf = (tenant: string, kind: 'patient' | 'uid', identifier: string) => pseudonym(tenantKey(tenant), kind, identifier);
+
+  const model = once(async () => options.model ?? openModel(configuration.bundle ?? BUNDLED, modelOptions(configuration)));
+  const index = once(async () => {
+    const { space, dimension } = await model();
+    const opened = await openIndex(configuration, { space, dimension, kind: 'image' });
+    await loadReference(opened, await model());
+    return opened;
+  });
+  const regions = once(async () => {
+    const { manifest, regionSpace } = await model();
+    if (manifest.region === null || regionSpace === null) return null;
+    const opened = await openIndex(configuration, { space: regionSpace, dimension: manifest.region.dimension, kind: 'region' });
+    await loadReference(opened, await model());
+    return opened;
+  });
+
+  const imaging: Imaging = await openImaging(configuration);
+  const access = createAccess(records);
+  await access.ensureDefaultTenant();
+  const audit = configuration.platform.kind === 'local' ? openAuditFolder(join(configuration.platform.data, 'audit')) : openAuditObjects(platform.audit);
+  const uploads = createUploads(records, images, configuration.maximumBytes);
+  const ingest = createIngest({
+    records,
+    images,
+    previews,
+    queue,
+    imaging,
+    model,
+    index,
+    regions,
+    tenantKey,
+    pseudonym: pseudonymOf,
+    embed: options.embed ?? (configuration.platform.kind === 'local' ? 'inline' : 'queue'),
+  });
+  const queries = createQueries({ ingest, imaging, uploads, tenantKey });
+  const jobs = createTenantJobs(records, platform.jobs);
+  const imports = createImports({
+    roots: configuration.importRoots,
+    region: configuration.platform.kind === 'aws' ? configuration.platform.region : 'us-east-1',
+    endpoint: configuration.platform.kind === 'aws' ? configuration.platform.endpoint : null,
+    maximumBytes: configuration.maximumBytes,
+    queue,
+    jobs,
+    submit: (tenant, image) => ingest.submit(tenant, image),
+  });
+
+  async function processMessage(body: unknown, { attempts }: { attempts: number }): Promise<void> {
+    const message = QueueMessage.safeParse(body);
+    if (!message.success) throw new PoisonMessage('This message is not one of ours.');
+    const lastAttempt = attempts >= MAXIMUM_ATTEMPTS;
+    try {
+      if (message.data.kind === 'embed') await ingest.process(message.data, { lastAttempt });
+      else await imports.process(message.data, { lastAttempt, isPassing });
+    } catch (error) {
+      // The queue holds the message and its place until the other side recovers.
+      if (isPassing(error) && !(error instanceof Unavailable)) throw new Unavailable('The model or the index is busy.', { cause: error });
+      throw error;
+    }
+  }
+
+  return {
+    configuration,
+    platform,
+    model,
+    index,
+    regions,
+    access,
+    audit,
+    idempotency: createIdempotency(records, images, platform.deriveKey('idempotency')),
+    ingest,
+    images: createImages({ records, previews, ingest, queries, index, model }),
+    search: createSearch({ queries, model, index, regions }),
+    analyze: createAnalyze({ queries, model }),
+    uploads,
+    jobs,
+    imports,
+    trainingRuns: createTrainingRuns(configuration, platform.jobs, jobs),
+    pseudonym: pseudonymOf,
+    processMessage,
+    async work({ signal, concurrency = 2 }) {
+      await ingest.resume();
+      await uploads.sweep();
+      const daily = setInterval(() => void uploads.sweep().catch(() => {}), 3_600_000).unref();
+      try {
+        await consume(queue, processMessage, { signal, concurrency, visibilitySeconds: VISIBILITY_SECONDS });
+      } finally {
+        clearInterval(daily);
+      }
+    },
+    async close() {
+      await audit.close();
+      const opened = await Promise.allSettled([index.opened(), regions.opened()]);
+      for (const result of opened) if (result.status === 'fulfilled') await result.value?.close();
+      if (options.model === undefined) await (await model.opened()?.catch(() => undefined))?.close();
+      await imaging.close();
+      await platform.close();
+    },
+  };
+}
+
+/** Opens at the first call; a failure is forgotten, so that the next call tries again. */
+function once<T>(open: () => Promise<T>): (() => Promise<T>) & { opened(): Promise<T> | undefined } {
+  let opened: Promise<T> | undefined;
+  const call = () => {
+    opened ??= open().catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+  return Object.assign(call, { opened: () => opened });
+}
+
+function modelOptions({ provider, workers, phrasing }: Configuration) {
+  return {
+    provider,
+    ...(workers !== null && { workers }),
+    ...(phrasing !== null && { phrasing: { baseUrl: phrasing.url, model: phrasing.model, ...(phrasing.key !== null && { apiKey: phrasing.key }) } }),
+  };
+}
+
+async function openIndex({ qdrant, platform }: Configuration, space: { space: string; dimension: number; kind: PointKind }): Promise<CaseIndex> {
+  if (qdrant !== null) return openQdrantIndex({ ...space, url: qdrant.url, ...(qdrant.apiKey !== null && { apiKey: qdrant.apiKey }) });
+  const data = platform.kind === 'local' ? platform.data : '.versamammo';
+  return openEmbeddedIndex({ ...space, folder: join(data, 'index', space.space) });
+}
+
+/** Puts the bundle's reference collection into the index, unless it is there already. */
+async function loadReference(index: CaseIndex, model: Model): Promise<void> {
+  if (model.manifest.reference === null) return;
+  const { images, regions } = await model.reference();
+  const cases = index.kind === 'image' ? images : regions;
+  if ((await index.count({ tenant: 'default', collections: ['reference'] })) === cases.length) return;
+  await index.replaceReference(cases.map(({ record, image, vector }) => ({ id: record.id, image, collection: 'reference', record, vector })));
+}
