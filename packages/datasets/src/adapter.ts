@@ -6,7 +6,7 @@ import type { z } from 'zod';
 /** Where a lesion lies, in source pixels. */
 export type Region =
   | { kind: 'box'; box: Box }
-  /** A mask image of the source's size; brighter than half is inside. `component`: the n-th largest connected part only. */
+  /** A mask image of the source's size; brighter than half is inside. */
   | { kind: 'mask'; file: string }
   | { kind: 'circle'; x: number; y: number; radius: number }
   | { kind: 'polygon'; points: readonly (readonly [number, number])[] };
@@ -27,7 +27,8 @@ export interface SourceImage {
   id: string;
   /** Where the pixels are: a file below the source folder, or a phantom to be made. */
   pixels: { file: string; frame?: number } | { phantom: PhantomOptions & { seed: number } };
-  patient: string;
+  /** Null: the header says it, and it is replaced by a hash. */
+  patient: string | null;
   exam: string | null;
   labels: z.input<typeof Labels>;
   /** Millimetres per source pixel [row, column] where the publisher states it. */

@@ -9,16 +9,17 @@ export type CsvRow<Column extends string> = Record<Column, string> & { readonly 
 
 /**
  * Rows of a CSV file with a header line, values trimmed. `rename` gives columns a second name under which `columns`
- * lists them. Throws `DatasetError` `unexpected-layout` where the file or a column is missing, or a row is ragged.
+ * lists them; `delimiter` is a comma unless said. Throws `DatasetError` `unexpected-layout` where the file or a column is missing, or a row is ragged.
  */
 export async function readCsv<Column extends string>(
   file: string,
   columns: readonly Column[],
   rename: Record<string, Column> = {},
+  delimiter = ',',
 ): Promise<CsvRow<Column>[]> {
   const name = basename(file);
   const text = await readText(file, name);
-  const records = parseText(text, name);
+  const records = parseText(text, name, delimiter);
   const header = Object.keys(records[0] ?? {});
   const present = new Map<string, string>(header.map((column) => [rename[column] ?? column, column]));
   const missing = columns.filter((column) => !present.has(column));
@@ -44,9 +45,9 @@ async function readText(file: string, name: string): Promise<string> {
   }
 }
 
-function parseText(text: string, name: string): Record<string, string>[] {
+function parseText(text: string, name: string, delimiter: string): Record<string, string>[] {
   try {
-    return parse(text, { columns: true, bom: true, trim: true, skip_empty_lines: true });
+    return parse(text, { columns: true, bom: true, trim: true, skip_empty_lines: true, delimiter });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : 'it does not parse';
     throw new DatasetError('unexpected-layout', `${name} is not a CSV as published: ${why}`, { cause });

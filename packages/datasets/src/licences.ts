@@ -22,3 +22,8 @@ export const RSNA_RULES: Licence = {
   releasable: false,
   commercialUse: false,
 };
+
+/** Research use under an agreement with the publisher; nothing computed from it is passed on without asking. */
+export function researchOnly(id: string, url: string | null): Licence {
+  return { id, url, releasable: false, commercialUse: false };
+}

@@ -230,6 +230,7 @@ function publisherSplits(images: readonly SourceImage[], { name, family }: Adapt
         'no-publisher-split',
         `The publisher gives image ${id} of ${name} no split. Leave out --publisher-split.`,
       );
+    if (patient === null) continue;
     const key = `${family}/${patient}`;
     const before = splits.get(key);
     if (before !== undefined && before !== publisherSplit)

@@ -1,4 +1,5 @@
 // prepareImage: one image of a source → its PNG, its masks and its row. What a worker does.
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -55,8 +56,8 @@ export async function prepareImage(image: SourceImage, context: PrepareContext):
       id,
       dataset: context.dataset,
       sourceImageId: image.id,
-      patient: image.patient,
-      exam: image.exam,
+      patient: image.patient ?? hashed(mammogram.patient?.value) ?? `unknown-${id}`,
+      exam: image.exam ?? (image.patient === null ? hashed(mammogram.exam?.value) : null),
       labels: {
         ...labels,
         laterality: labels.laterality ?? mammogram.laterality?.value ?? null,
@@ -79,6 +80,11 @@ export async function prepareImage(image: SourceImage, context: PrepareContext):
     fingerprint: fingerprint(prepared),
     files,
   };
+}
+
+/** Identifiers of a header do not enter a prepared set. */
+function hashed(identifier: string | undefined): string | null {
+  return identifier === undefined ? null : createHash('sha256').update(identifier).digest('hex').slice(0, 32);
 }
 
 interface LoadedRegion {

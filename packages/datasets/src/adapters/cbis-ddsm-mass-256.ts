@@ -26,14 +26,16 @@ const COLUMNS = [
   'n_lesions_csv',
 ] as const;
 
+export const CBIS_CITATION =
+  'Lee RS, Gimenez F, Hoogi A, Miyake KK, Gorovoy M, Rubin DL. A curated mammography data set for use in computer-aided detection and diagnosis research. Sci Data 4, 170177 (2017). Data: The Cancer Imaging Archive, doi:10.7937/K9/TCIA.2016.7O02S9CY';
+
 export const cbisDdsmMass256: Adapter = {
   name: 'cbis-ddsm-mass-256',
   family: 'cbis-ddsm',
   title: 'CBIS-DDSM, mass images of the training split at 256 × 256',
   verified: 'real',
   licence: CC_BY_3,
-  citation:
-    'Lee RS, Gimenez F, Hoogi A, Miyake KK, Gorovoy M, Rubin DL. A curated mammography data set for use in computer-aided detection and diagnosis research. Sci Data 4, 170177 (2017). Data: The Cancer Imaging Archive, doi:10.7937/K9/TCIA.2016.7O02S9CY',
+  citation: CBIS_CITATION,
   source: 'labels.csv of the derived set; case description files of CBIS-DDSM',
   layout: 'labels.csv, images/, masks/; the four *_case_description_*_set.csv files in the folder given by --native',
   settings: { native: 'folder of the published case description files (default: native beside the source folder)' },

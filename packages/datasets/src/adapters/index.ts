@@ -1,12 +1,31 @@
 // The adapters by name. Add a line, and a file that exports one.
 import type { Adapter } from '../adapter.ts';
 import { DatasetError } from '../dataset-error.ts';
+import { cbisDdsm } from './cbis-ddsm.ts';
 import { cbisDdsmMass256 } from './cbis-ddsm-mass-256.ts';
+import { cddCesm } from './cdd-cesm.ts';
 import { cddCesmDm512 } from './cdd-cesm-dm-512.ts';
+import { folder } from './folder.ts';
+import { inbreast } from './inbreast.ts';
+import { mias } from './mias.ts';
 import { phantomSet } from './phantom.ts';
+import { rsna } from './rsna.ts';
 import { rsna512 } from './rsna-512.ts';
+import { vindrMammo } from './vindr-mammo.ts';
 
-export const adapters: readonly Adapter[] = [cbisDdsmMass256, cddCesmDm512, rsna512, phantomSet];
+export const adapters: readonly Adapter[] = [
+  cbisDdsm,
+  cbisDdsmMass256,
+  cddCesm,
+  cddCesmDm512,
+  rsna,
+  rsna512,
+  vindrMammo,
+  inbreast,
+  mias,
+  folder,
+  phantomSet,
+];
 
 /** Throws `DatasetError` `unknown-adapter` with the names there are. */
 export function adapterNamed(name: string): Adapter {
