@@ -18,6 +18,11 @@ export class NaiveIndex {
     }
   }
 
+  replaceReference(points: Point[]): void {
+    this.#held = this.#held.filter(({ tenant }) => tenant !== null);
+    this.upsert(null, points);
+  }
+
   setLabels(tenant: string, id: string, patch: LabelsPatch): boolean {
     const held = this.#held.find((one) => one.tenant === tenant && one.point.id === id);
     if (held === undefined) return false;
@@ -74,6 +79,20 @@ export class NaiveIndex {
       )
       .map((point) => ({ point, score: dot(point.vector, vector) }))
       .sort((a, b) => b.score - a.score || (a.point.id < b.point.id ? -1 : 1));
+  }
+
+  grouped(scope: Scope, query: SearchQuery): { key: string; ids: string[] }[] {
+    const groups: { name: string; key: string; ids: string[] }[] = [];
+    for (const { point } of this.ranked(scope, query)) {
+      const { patient, exam } = point.record;
+      const key =
+        (query.groupBy === 'patient' ? patient : null) ?? (query.groupBy === 'image' ? null : exam) ?? point.image;
+      const name = `${point.collection === 'reference'} ${key}`;
+      const group = groups.find((one) => one.name === name);
+      if (group === undefined) groups.push({ name, key, ids: [point.id] });
+      else group.ids.push(point.id);
+    }
+    return groups.slice(0, query.k).map(({ key, ids }) => ({ key, ids: ids.slice(0, query.groupSize ?? 1) }));
   }
 
   facets(scope: Scope, field: FieldName, filter?: Filter): { value: FieldValue; count: number }[] {
