@@ -34,6 +34,8 @@ export function createEnvironment({ settings, key, storage, queue, training }: P
     // Imports on AWS read prepared sets and archives below this prefix, one folder a tenant.
     VERSAMAMMO_IMPORT_ROOTS: $interpolate`s3://${storage.runs.name}/imports/`,
     QDRANT_URL: settings.qdrantUrl,
+    // The model bundle is kept here; nothing else of the file system can be written.
+    XDG_CACHE_HOME: '/tmp',
   };
   const secrets = {
     VERSAMAMMO_MASTER_KEY: new sst.Secret('MasterKey'),
