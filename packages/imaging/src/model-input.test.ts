@@ -1,0 +1,78 @@
+import { type ModelInput, mapBox } from '@versamammo/schema';
+import { describe, expect, it } from 'vitest';
+import { canonicalise } from './canonicalise.ts';
+import { toModelInput } from './model-input.ts';
+import { encodePhantomDicom, encodePhantomPng } from './phantom/encode-phantom.ts';
+import { phantom } from './phantom/phantom.ts';
+import { encodePrepared, prepareMammogram } from './prepare-mammogram.ts';
+import { readMammogram } from './read-mammogram.ts';
+
+const input: ModelInput = {
+  preparedLongSide: 128,
+  height: 96,
+  width: 80,
+  fit: 'pad',
+  channels: 3,
+  mean: [0.5, 0.4, 0.3],
+  deviation: [0.25, 0.5, 1],
+};
+
+describe('prepareMammogram', () => {
+  const mammogram = canonicalise(phantom(11, { longSide: 300 }).grey);
+
+  it('fits the long side, keeps the aspect, and knows its spacing and its way back', () => {
+    const prepared = prepareMammogram(mammogram, 128);
+    expect(Math.max(prepared.rows, prepared.columns)).toBe(128);
+    expect(prepared.spacing?.[0]).toBeCloseTo(((240 / 300) * mammogram.rows) / prepared.rows, 6);
+    const whole = mapBox(prepared.toSource, [0, 0, prepared.columns, prepared.rows]);
+    expect(whole).toEqual(mapBox(mammogram.toSource, [0, 0, mammogram.columns, mammogram.rows]));
+  });
+
+  it('does not enlarge', () => {
+    expect(prepareMammogram(mammogram, 4000).rows).toBe(mammogram.rows);
+  });
+
+  it('leaves a prepared image as it is, to the byte', async () => {
+    const once = encodePrepared(prepareMammogram(mammogram, 128));
+    const again = await readMammogram(once);
+    expect(again.mirrored).toBe(false);
+    expect(Buffer.from(encodePrepared(prepareMammogram(again, 128))).equals(Buffer.from(once))).toBe(true);
+  });
+});
+
+describe('toModelInput', () => {
+  it('is the same of a DICOM, its PNG and its prepared image', async () => {
+    const made = phantom(12, { longSide: 300, laterality: 'R' });
+    const dicom = await readMammogram(encodePhantomDicom(made));
+    const png = await readMammogram(encodePhantomPng(made));
+    const prepared = await readMammogram(encodePrepared(prepareMammogram(dicom, 128)));
+    const [a, b, c] = [dicom, png, prepared].map((mammogram) => toModelInput(mammogram, input).data);
+    expect(a?.length).toBe(3 * 96 * 80);
+    expect(c).toEqual(a);
+    for (const [i, value] of (a ?? []).entries()) expect(Math.abs(value - (b?.[i] ?? Number.NaN))).toBeLessThan(1e-3);
+  });
+
+  it('pads at the left edge, centred vertically, and normalises per channel', () => {
+    const wide = { pixels: new Float32Array(50 * 100).fill(1), rows: 50, columns: 100 };
+    const mammogram = { ...canonicalise(phantom(1, { longSide: 128 }).grey), ...wide };
+    const { data, toCanonical } = toModelInput(mammogram, { ...input, width: 96, height: 96, preparedLongSide: 100 });
+    // 50 × 100 → 48 × 96, 24 rows of padding above.
+    const at = (channel: number, y: number, x: number) => data[channel * 96 * 96 + y * 96 + x];
+    expect([at(0, 23, 0), at(0, 24, 0), at(0, 71, 95), at(0, 72, 95)]).toEqual([-2, 2, 2, -2]);
+    expect([at(1, 50, 50), at(2, 50, 50)].map((value) => Number(value?.toFixed(5)))).toEqual([1.2, 0.7]);
+    expect(mapBox(toCanonical, [0, 24, 96, 72])).toEqual([0, 0, 100, 50]);
+  });
+
+  it('stretches where the manifest says so', () => {
+    const mammogram = canonicalise(phantom(2, { longSide: 128 }).grey);
+    const { data, toCanonical } = toModelInput(mammogram, {
+      ...input,
+      fit: 'stretch',
+      channels: 1,
+      mean: [0],
+      deviation: [1],
+    });
+    expect(data.length).toBe(96 * 80);
+    expect(mapBox(toCanonical, [0, 0, 80, 96])).toEqual([0, 0, mammogram.columns, mammogram.rows]);
+  });
+});
