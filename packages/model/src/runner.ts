@@ -4,6 +4,7 @@ import { type ModelTensor, toModelInput } from '@versamammo/imaging';
 import {
   type Answers,
   type Box,
+  type Head,
   invert,
   type Mammogram,
   type Manifest,
@@ -112,7 +113,7 @@ export async function openRunner({ folder, manifest, provider: wanted, threads }
     outputs: Tensors,
   ): Promise<Results['image']> {
     const result: Results['image'] = {
-      vector: (outputs[encoder.vector.name] ?? new Float32Array()).slice(),
+      vector: tensorOf(outputs, encoder.vector).slice(),
       maps: wants.maps ? mapsOf(outputs) : null,
       regions: await regionVectors(outputs, wants.regions, tensor),
       logits: {},
@@ -120,24 +121,28 @@ export async function openRunner({ folder, manifest, provider: wanted, threads }
       segmentations: [],
       answers: wants.question === null ? null : await answerLogits(outputs, wants.question),
     };
-    for (const head of manifest.heads) {
-      if (!wants[head.kind]) continue;
-      const feeds = feed(outputs, head.inputs);
-      if (head.kind === 'classification')
-        result.logits[head.name] = (await run(head.file, feeds, [head.logits]))[head.logits.name] ?? new Float32Array();
-      else if (head.kind === 'segmentation') {
-        const tensors = await run(head.file, feeds, [head.logits]);
-        result.segmentations.push(...segment(head, tensors[head.logits.name] ?? new Float32Array(), mammogram, tensor));
-      } else {
-        const tensors = await run(
-          head.file,
-          feeds,
-          head.levels.flatMap(({ scores, distances }) => [scores, distances]),
-        );
-        result.detections.push(...detect(head, tensors, mammogram, tensor.toSource));
-      }
+    const wanted = manifest.heads.filter(({ kind }) => wants[kind]);
+    const found = await headTensors(outputs, wanted);
+    for (const head of wanted) {
+      const tensors = found.get(head.file) ?? {};
+      if (head.kind === 'classification') result.logits[head.name] = tensorOf(tensors, head.logits).slice();
+      else if (head.kind === 'detection') result.detections.push(...detect(head, tensors, mammogram, tensor.toSource));
+      else result.segmentations.push(...segment(head, tensorOf(tensors, head.logits), mammogram, tensor));
     }
     return result;
+  }
+
+  /** Outputs by file: heads that share a graph share its run. */
+  async function headTensors(outputs: Tensors, heads: Head[]): Promise<Map<string, Tensors>> {
+    const found = new Map<string, Tensors>();
+    for (const [file, sharing] of Map.groupBy(heads, (head) => head.file)) {
+      const inputs = Object.assign({}, ...sharing.map((head) => head.inputs)) as Record<string, string>;
+      const wanted = sharing.flatMap((head) =>
+        head.kind === 'detection' ? head.levels.flatMap(({ scores, distances }) => [scores, distances]) : [head.logits],
+      );
+      found.set(file, await run(file, feed(outputs, inputs), wanted));
+    }
+    return found;
   }
 
   function mapsOf(outputs: Tensors): FeatureMap[] {
@@ -234,7 +239,7 @@ export async function openRunner({ folder, manifest, provider: wanted, threads }
       if (!map) throw new RangeError('the encoder has no feature map');
       const box = mammogram === query && queryBox !== null ? queryBox : undefined;
       const kept = cellsOfInterest(map, tensor.toCanonical, mammogram, box);
-      sides.push({ map, kept, toSource: tensor.toSource, vector: outputs[encoder.vector.name] ?? new Float32Array() });
+      sides.push({ map, kept, toSource: tensor.toSource, vector: tensorOf(outputs, encoder.vector) });
     }
     const [own, other] = sides;
     if (!own || !other) throw new RangeError('two images are needed');
@@ -280,6 +285,10 @@ export async function openRunner({ folder, manifest, provider: wanted, threads }
   };
 }
 
+function tensorOf(tensors: Tensors, { name }: TensorSpec): Float32Array {
+  return tensors[name] ?? new Float32Array();
+}
+
 /** cuda where it was asked for and works; else the CPU, with the reason. */
 async function loadEncoder(
   load: (file: string, on: 'cpu' | 'cuda') => Promise<InferenceSession>,
@@ -314,7 +323,7 @@ function numbersOf(value: unknown): Float32Array {
 }
 
 /** Our own maxTokens decides about length, so the file's truncation and padding are left out. */
-function parseTokenizer(bytes: Uint8Array): Tokenizer {
+export function parseTokenizer(bytes: Uint8Array): Tokenizer {
   const description = JSON.parse(new TextDecoder().decode(bytes)) as object;
   return new Tokenizer({ ...description, truncation: null, padding: null }, {});
 }
