@@ -1,0 +1,74 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { deriveTenantKey, loadMasterKey } from '../deidentify/tenant-key.ts';
+import { encodeGreyPng } from '../raster/png.ts';
+import { readMammogram } from '../read-mammogram.ts';
+import { createImagingPool } from './imaging-pool.ts';
+
+/** A smooth half disc on black: enough of a breast to be cropped to. */
+function breast(side: number): Uint8Array {
+  const samples = new Uint16Array(side * side);
+  for (let y = 0; y < side; y++)
+    for (let x = 0; x < side; x++) {
+      const reach = Math.hypot(x / (0.6 * side), (y - side / 2) / (0.4 * side));
+      if (reach < 1) samples[y * side + x] = 20000 + 20000 * (1 - reach) + 2000 * Math.sin(x / 11) * Math.cos(y / 13);
+    }
+  return encodeGreyPng(samples, side, side);
+}
+
+const png = breast(200);
+const pool = createImagingPool({ workers: 1 });
+afterAll(() => pool.close());
+
+describe('imaging pool', () => {
+  test('does what the functions do', async () => {
+    const key = deriveTenantKey(await loadMasterKey({ secret: '11'.repeat(32) }), 't');
+    const [mammogram, inspection, thumbnail, deidentified] = await Promise.all([
+      pool.read(png),
+      pool.inspect(png),
+      pool.preview(png, { longSide: 64 }),
+      pool.deidentify(png, key),
+    ]);
+    expect(mammogram).toEqual(await readMammogram(png));
+    expect(inspection).toMatchObject({ accepted: true, format: 'png' });
+    expect((await pool.inspect(thumbnail)).image).toMatchObject({ rows: 64, columns: 64 });
+    expect(deidentified.quarantine).toEqual([]);
+  });
+
+  test('a refused image is a typed error, and the worker goes on', async () => {
+    await expect(pool.read(png.subarray(0, 900))).rejects.toMatchObject({ name: 'ImagingError', code: 'truncated' });
+    await expect(pool.read(png, { limits: { maxBytes: 10, maxPixels: 10, maxFrames: 1 } })).rejects.toMatchObject({
+      code: 'over-limit',
+    });
+    await expect(pool.read(png)).resolves.toMatchObject({ mirrored: false });
+  });
+
+  test('cancelled: waiting or running', async () => {
+    const one = createImagingPool({ workers: 1 });
+    const abort = new AbortController();
+    const running = one.read(breast(600), {}, abort.signal);
+    const waiting = one.read(png, {}, abort.signal);
+    const other = one.read(png);
+    expect(one.load).toEqual({ running: 1, waiting: 2 });
+    abort.abort(new Error('gone'));
+    await expect(running).rejects.toThrow('gone');
+    await expect(waiting).rejects.toThrow('gone');
+    await expect(other).resolves.toMatchObject({ mirrored: false });
+    await one.close();
+  });
+
+  test('over the time limit the worker is replaced', async () => {
+    const impatient = createImagingPool({ workers: 1, timeLimit: 1 });
+    await expect(impatient.read(png)).rejects.toMatchObject({ code: 'over-limit' });
+    expect(impatient.load).toEqual({ running: 0, waiting: 0 });
+    await impatient.close();
+    await expect(impatient.read(png)).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
+  test('a full queue says so', async () => {
+    const small = createImagingPool({ workers: 1, queueLimit: 1 });
+    const tasks = [small.read(png), small.read(png)];
+    await expect(small.read(png)).rejects.toMatchObject({ code: 'busy' });
+    await Promise.all(tasks);
+    await small.close();
+  });
+});

@@ -1,0 +1,41 @@
+// The worker thread of the imaging pool: runs one task at a time and answers with its result or its typed error.
+import { parentPort } from 'node:worker_threads';
+import { VersaMammoError } from '@versamammo/schema';
+import { deidentify } from '../deidentify/deidentify.ts';
+import { inspect } from '../inspect.ts';
+import { type PreviewOptions, preview } from '../preview.ts';
+import { type ReadOptions, readGrey, readMammogram } from '../read-mammogram.ts';
+
+/** What a pool does, by name. Arguments and results are copied between threads. */
+const tasks = {
+  read: readMammogram,
+  deidentify,
+  inspect,
+  /** The image as it is shown, not cropped. */
+  preview: async (bytes: Uint8Array, options: PreviewOptions & Omit<ReadOptions, 'hints'> = {}): Promise<Uint8Array> =>
+    preview(await readGrey(bytes, options), options),
+};
+export type Tasks = typeof tasks;
+
+export interface Request {
+  [name: string]: unknown;
+  task: keyof Tasks;
+  parameters: unknown[];
+}
+export type Reply = { result: unknown } | { code: string; message: string } | { defect: unknown };
+
+parentPort?.on('message', async ({ task, parameters }: Request) => {
+  const run = tasks[task] as (...given: unknown[]) => unknown;
+  parentPort?.postMessage(await reply(() => run(...parameters)));
+});
+
+parentPort?.postMessage('ready');
+
+async function reply(run: () => unknown): Promise<Reply> {
+  try {
+    return { result: await run() };
+  } catch (error) {
+    if (error instanceof VersaMammoError) return { code: error.code, message: error.message };
+    return { defect: error };
+  }
+}
