@@ -1,0 +1,48 @@
+// A progress bar with the time left on a terminal; a line now and then elsewhere.
+
+const BAR_WIDTH = 24;
+const REDRAW_MS = 100;
+const LOG_EVERY_MS = 10_000;
+
+export interface Progress {
+  update(done: number, note?: string): void;
+  end(note?: string): void;
+}
+
+/** Writes to `stream` (stderr, so that piped output stays clean). */
+export function progress(stream: NodeJS.WriteStream, title: string, total: number): Progress {
+  const start = performance.now();
+  const interval = stream.isTTY ? REDRAW_MS : LOG_EVERY_MS;
+  let last = 0;
+  const draw = (done: number, note: string) => {
+    const share = total === 0 ? 1 : Math.min(1, done / total);
+    const seconds = (performance.now() - start) / 1000;
+    const left = done > 0 && share < 1 ? `, ${duration((seconds / done) * (total - done))} left` : '';
+    const text = `${title} ${done}/${total}${left}${note === '' ? '' : `  ${note}`}`;
+    if (!stream.isTTY) stream.write(`${text}\n`);
+    else {
+      const full = Math.round(share * BAR_WIDTH);
+      stream.write(`\r\u001b[K${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} ${text}`.slice(0, stream.columns + 4));
+    }
+  };
+  return {
+    update(done, note = '') {
+      const now = performance.now();
+      if (now - last < interval) return;
+      last = now;
+      draw(done, note);
+    },
+    end(note) {
+      draw(total, note ?? `in ${duration((performance.now() - start) / 1000)}`);
+      if (stream.isTTY) stream.write('\n');
+    },
+  };
+}
+
+/** 75 → "1m15s". */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`;
+  return `${Math.floor(whole / 3600)}h${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')}m`;
+}
