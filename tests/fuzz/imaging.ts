@@ -1,0 +1,210 @@
+// npm run fuzz -- imaging --count N: seeded mutations of DICOM files. No crash, no hang, no memory blow-up, no wrong size.
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  createImagingPool,
+  ImagingError,
+  type ImagingPool,
+  type Inspection,
+  inspect,
+  writeDicom,
+} from '@versamammo/imaging';
+import type { Measurement, Report, Row } from '../../scripts/measurement.ts';
+
+const HANG_MS = 5000;
+const MOST_MEMORY = 1e9;
+const SMALL = 200_000;
+const shared = join(process.env.VERSAMAMMO_SHARED ?? join(import.meta.dirname, '../../../shared'), 'data/dicom');
+
+const measurement: Measurement = {
+  about:
+    'Mutated DICOM files: bits, truncation, headers, lengths, nesting. Each must be read right or refused with a typed error.',
+  options: {
+    count: { type: 'number', default: 10_000, about: 'mutations of samples under 200 kB' },
+    full: { type: 'number', default: -1, about: 'mutations of a full-size mammogram; default: a thousandth of count' },
+  },
+  async run({ count, full, seed }) {
+    const random = mulberry32(Number(seed));
+    const samples = readSamples();
+    const small = samples.filter(({ bytes }) => bytes.byteLength < SMALL);
+    const large = samples.filter(({ bytes }) => bytes.byteLength >= SMALL);
+    const pool = createImagingPool({ workers: 1, timeLimit: HANG_MS });
+    const tally = { cases: 0, read: 0, refused: 0, slowest_ms: 0 };
+    const notes: string[] = existsSync(shared)
+      ? []
+      : ['../shared/data is missing: only synthesised samples were mutated.'];
+    const fullCount = Number(full) < 0 ? Math.ceil(Number(count) / 1000) : Number(full);
+    try {
+      for (const [group, cases] of [
+        [small, Number(count)],
+        [large, fullCount],
+      ] as const)
+        for (let i = 0; i < cases && group.length > 0; i++) {
+          const sample = pick(group, random);
+          const [mutation, bytes] = mutate(sample.bytes, random);
+          const fault = await tryOut(pool, bytes, sample, tally);
+          if (fault !== null) notes.push(`${sample.name}, ${mutation}, case ${i}: ${fault}`);
+        }
+    } finally {
+      await pool.close();
+    }
+    const memory = process.resourceUsage().maxRSS * 1024;
+    if (memory > MOST_MEMORY) notes.push(`memory peaked at ${Math.round(memory / 1e6)} MB`);
+    const row: Row = {
+      name: 'imaging',
+      ...tally,
+      slowest_ms: Math.round(tally.slowest_ms),
+      peak_mb: Math.round(memory / 1e6),
+    };
+    const isFault = (note: string) => !note.startsWith('../shared');
+    return { ok: !notes.some(isFault), rows: [row], notes: notes.slice(0, 20) } satisfies Report;
+  },
+};
+export default measurement;
+
+interface Sample {
+  name: string;
+  bytes: Uint8Array;
+  size: string | null;
+}
+
+interface Tally {
+  cases: number;
+  read: number;
+  refused: number;
+  slowest_ms: number;
+}
+
+/** What is wrong with how these bytes were taken, or null. */
+async function tryOut(pool: ImagingPool, bytes: Uint8Array, sample: Sample, tally: Tally): Promise<string | null> {
+  const start = performance.now();
+  tally.cases++;
+  try {
+    const inspection = await inspectTwice(pool, bytes);
+    tally.slowest_ms = Math.max(tally.slowest_ms, performance.now() - start);
+    if (inspection.statistics === null) tally.refused++;
+    else tally.read++;
+    const size = sizeOf(inspection);
+    return size !== null && size !== sample.size ? `read as ${size}, is ${sample.size}` : null;
+  } catch (error) {
+    return error instanceof ImagingError ? `${error.code}: ${error.message}` : `threw ${error}`;
+  }
+}
+
+/** A busy machine can make anything slow once: only a case that is slow again is a hang. */
+async function inspectTwice(pool: ImagingPool, bytes: Uint8Array): Promise<Inspection> {
+  try {
+    return await pool.inspect(bytes);
+  } catch (error) {
+    if (error instanceof ImagingError && error.code === 'over-limit') return pool.inspect(bytes);
+    throw error;
+  }
+}
+
+function sizeOf({ image, statistics }: Inspection): string | null {
+  return image === null || statistics === null ? null : `${image.frames}×${image.rows}×${image.columns}`;
+}
+
+function readSamples(): Sample[] {
+  const files = existsSync(shared)
+    ? readdirSync(shared).filter((name) => {
+        const { size } = statSync(join(shared, name));
+        return name.endsWith('.dcm') && (size < SMALL || name === 'GH133.dcm');
+      })
+    : [];
+  const samples = [
+    ...files.map((name) => ({ name, bytes: new Uint8Array(readFileSync(join(shared, name))) })),
+    ...synthesised(),
+  ];
+  return samples.map((sample) => ({ ...sample, size: sizeOf(inspect(sample.bytes)) }));
+}
+
+/** A small and a full-size mammogram of our own, for machines without the real ones. */
+function synthesised(): { name: string; bytes: Uint8Array }[] {
+  return [
+    { name: 'synthetic small', rows: 60, columns: 48 },
+    { name: 'synthetic full size', rows: 3062, columns: 2394 },
+  ].map(({ name, rows, columns }) => ({
+    name,
+    bytes: writeDicom({
+      x00080016: ['UI', '1.2.840.10008.5.1.4.1.1.1.2'],
+      x00080018: ['UI', '2.25.1'],
+      x00080060: ['CS', 'MG'],
+      x00280002: ['US', 1],
+      x00280004: ['CS', 'MONOCHROME2'],
+      x00280010: ['US', rows],
+      x00280011: ['US', columns],
+      x00280100: ['US', 16],
+      x00280101: ['US', 12],
+      x00280102: ['US', 11],
+      x00280103: ['US', 0],
+      x00281050: ['DS', '2048'],
+      x00281051: ['DS', '4096'],
+      x00540220: ['SQ', { items: [{ x00080100: ['SH', '399162004'] }] }],
+      x7fe00010: ['OW', new Uint8Array(Uint16Array.from({ length: rows * columns }, (_, i) => i % 4096).buffer)],
+    }),
+  }));
+}
+
+type Random = () => number;
+const below = (random: Random, end: number) => Math.floor(random() * end);
+
+function pick<T>(values: readonly T[], random: Random): T {
+  const value = values[below(random, values.length)];
+  if (value === undefined) throw new Error('there is nothing to pick from');
+  return value;
+}
+
+const HEADER_BYTES = 2000;
+
+const mutations: Record<string, (bytes: Uint8Array, random: Random) => Uint8Array> = {
+  bits: (bytes, random) => flipped(bytes, random, 1 + below(random, 16), bytes.byteLength),
+  header: (bytes, random) => flipped(bytes, random, 1 + below(random, 4), Math.min(HEADER_BYTES, bytes.byteLength)),
+  truncation: (bytes, random) => bytes.subarray(0, below(random, bytes.byteLength)),
+  lengths(bytes, random) {
+    const copy = Buffer.from(bytes);
+    const at = 132 + below(random, Math.max(1, Math.min(HEADER_BYTES, bytes.byteLength - 140)));
+    if (random() < 0.5)
+      copy.writeUInt32LE(pick([0, 1, 0x7fffffff, 0xfffffffe, 0xffffffff, below(random, 2 ** 32)], random), at);
+    else copy.writeUInt16LE(pick([0, 1, 0x7fff, 0xfffe, 0xffff, below(random, 65536)], random), at);
+    return copy;
+  },
+  /** Sequences in sequences, put between two attributes or anywhere. */
+  nesting(bytes, random) {
+    const at = 132 + below(random, Math.max(1, Math.min(HEADER_BYTES, bytes.byteLength - 132)));
+    const level = Buffer.from('080040115351' + '0000ffffffff' + 'feff00e0ffffffff', 'hex');
+    const levels = Array.from({ length: 1 + below(random, 3000) }, () => level);
+    return Buffer.concat([bytes.subarray(0, at), ...levels, bytes.subarray(at)]);
+  },
+  splice(bytes, random) {
+    const from = below(random, bytes.byteLength);
+    const piece = bytes.subarray(from, from + below(random, 4096));
+    const at = below(random, bytes.byteLength);
+    return Buffer.concat([bytes.subarray(0, at), piece, bytes.subarray(at + (random() < 0.5 ? piece.byteLength : 0))]);
+  },
+};
+
+function mutate(bytes: Uint8Array, random: Random): [name: string, bytes: Uint8Array] {
+  const [name, mutation] = pick(Object.entries(mutations), random);
+  return [name, mutation(bytes, random)];
+}
+
+function flipped(bytes: Uint8Array, random: Random, flips: number, end: number): Uint8Array {
+  const copy = bytes.slice();
+  for (let i = 0; i < flips; i++) {
+    const at = below(random, end);
+    copy[at] = (copy[at] ?? 0) ^ (1 << below(random, 8));
+  }
+  return copy;
+}
+
+/** Seeded, in [0, 1). */
+function mulberry32(seed: number): Random {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
