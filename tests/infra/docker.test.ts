@@ -1,0 +1,87 @@
+// Dockerfiles, and those of their scripts that need neither GPU nor root.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { lintDockerfile } from './lint-dockerfile.ts';
+
+const root = join(import.meta.dirname, '../..');
+const work = mkdtempSync(join(tmpdir(), 'docker-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+const scripts = readdirSync(join(root, 'docker')).filter((file) => file.endsWith('.sh'));
+const run = (script: string, ...args: string[]) =>
+  spawnSync(join(root, 'docker', script), args, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}` },
+  });
+
+describe('Dockerfiles', () => {
+  test.each(['docker/worker.Dockerfile', 'training/Dockerfile'].filter((file) => existsSync(join(root, file))))(
+    '%s is sound',
+    (file) => {
+      expect(lintDockerfile(readFileSync(join(root, file), 'utf8'), root, ['docker/', 'training/'])).toEqual([]);
+    },
+  );
+
+  test.each([
+    ['FROM node:latest', 'pin the version'],
+    ['FROM node', 'pin the version'],
+    ['RUN apt-get update && apt-get install -y curl', 'call a script'],
+    ['RUN docker/missing.sh', 'no such script'],
+    ['COPY nowhere ./', 'there is no nowhere'],
+    ['COPY --from=other /a /b', 'no stage other'],
+    ['ADD https://example.org/x /x', 'use COPY'],
+    ['CMD node index.js', 'as a list'],
+    ['ENV API_KEY=1', 'no secrets'],
+    ['USER root', 'runs as root'],
+    ['RUNN x', 'no instruction'],
+  ])('%s is found', (line, sentence) => {
+    const text = `FROM node:24.1.0\nUSER me\nCMD ["node"]\n${line}\n`;
+    expect(lintDockerfile(text, root).join('\n')).toContain(sentence);
+  });
+
+  test('the sound one of that test has nothing', () => {
+    expect(lintDockerfile('FROM node:24.1.0\nUSER me\nCMD ["node"]\n', root)).toEqual([]);
+  });
+});
+
+describe('scripts', () => {
+  test.each(scripts)('%s stops at the first error and is valid sh', (script) => {
+    expect(readFileSync(join(root, 'docker', script), 'utf8')).toMatch(/^#!\/bin\/sh\n# .*\nset -eu\n/);
+    expect(spawnSync('sh', ['-n', join(root, 'docker', script)]).status).toBe(0);
+  });
+
+  test('prune-modules.sh leaves what the worker loads, and only that', () => {
+    const modules = join(work, 'node_modules');
+    const native = join(modules, 'onnxruntime-node/bin/napi-v6');
+    for (const folder of ['linux/x64', 'linux/arm64', 'darwin/arm64', 'win32/x64']) {
+      mkdirSync(join(native, folder), { recursive: true });
+      writeFileSync(join(native, folder, 'library'), '');
+    }
+    for (const file of ['index.js', 'index.js.map', 'index.d.ts']) writeFileSync(join(modules, file), '');
+    expect(run('prune-modules.sh', modules, 'linux', 'x64').status).toBe(0);
+    const left = readdirSync(modules, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    expect(left.map(({ parentPath, name }) => join(parentPath, name).slice(modules.length + 1)).sort()).toEqual([
+      'index.js',
+      'onnxruntime-node/bin/napi-v6/linux/x64/library',
+    ]);
+    // A wrong folder removes nothing.
+    expect(run('prune-modules.sh', modules, 'linux', 's390x').status).toBe(1);
+    expect(existsSync(join(native, 'linux/x64/library'))).toBe(true);
+  });
+
+  test('install-modules.sh refuses a provider that it does not know, before it touches anything', () => {
+    const { status, stderr } = run('install-modules.sh', 'cuda11');
+    expect(status).toBe(2);
+    expect(stderr).toContain('cuda12 or skip');
+  });
+
+  test('check-worker.sh embeds with what the image holds', { timeout: 300_000 }, () => {
+    const { status, stdout, stderr } = run('check-worker.sh');
+    expect(stderr).not.toContain('Error');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/The worker is whole: Node v24\..* a vector of \d+ numbers/);
+  });
+});
