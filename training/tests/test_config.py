@@ -66,3 +66,11 @@ def test_numbers_and_overrides(tmp_path: Path) -> None:
 def test_missing_file() -> None:
     with pytest.raises(TrainingError, match="cannot be read"):
         load_config("/nowhere.yaml")
+
+
+def test_a_config_may_extend_another(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(MINIMAL + "seed: 4\nstage1: {steps: 5, batch: 4}\n")
+    config = load(tmp_path, "extends: base.yaml\nname: y\nstage1: {batch: 8}\n")
+    assert (config.name, config.seed, config.stage1.steps, config.stage1.batch) == ("y", 4, 5, 8)  # type: ignore[attr-defined]
+    with pytest.raises(TrainingError, match="cannot be read"):
+        load(tmp_path, "extends: nowhere.yaml\n")

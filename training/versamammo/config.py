@@ -314,11 +314,20 @@ def head_tasks(config: Config) -> dict[str, Task]:
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Parse a YAML file. `overrides` are `dotted.key=yaml value`, applied before checking.
 
+    A file may begin with `extends: other.yaml` (beside it): its own keys then replace that file's, mapping by mapping.
+
     Raises:
         TrainingError: `bad-config`, naming the key and what was expected.
     """
+    document = _read(Path(path))
+    for override in overrides:
+        _apply(document, override)
+    return parse_config(document)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise TrainingError("bad-config", f"The config {path} cannot be read: {error.strerror}.") from error
     try:
@@ -327,9 +336,16 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise TrainingError("bad-config", f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
         raise TrainingError("bad-config", f"{path} holds no mapping.")
-    for override in overrides:
-        _apply(document, override)
-    return parse_config(document)
+    base = document.pop("extends", None)
+    return document if base is None else _merged(_read(path.parent / str(base)), document)
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    both = {**base, **own}
+    for key, value in own.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            both[key] = _merged(base[key], value)
+    return both
 
 
 def parse_config(document: Mapping[str, Any]) -> Config:
