@@ -286,6 +286,8 @@ class Export:
     reference: list[str] = field(default_factory=list)
     #: Where the bundle goes; null: `bundle/` of the run.
     bundle: str | None = None
+    #: Other runs whose stage-2 encoders `evaluate` sets beside the bundle: row → run.
+    compare: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

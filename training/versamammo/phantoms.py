@@ -61,8 +61,35 @@ def _write_set(folder: Path, name: str, images: int, seed: list[int]) -> Path:
         store.put(row["image"], png((grey * 65535 + 0.5).astype(np.uint16)))
         if row["mask"]:
             store.put(row["mask"], png(mask.astype(np.uint8) * 255))
-    store.put("cases.jsonl", ("\n".join(lines) + "\n").encode())
+    body = ("\n".join(lines) + "\n").encode()
+    store.put("cases.jsonl", body)
+    store.put("dataset.json", (json.dumps(_dataset_record(name, lines, body), indent=2) + "\n").encode())
     return folder
+
+
+def _dataset_record(name: str, lines: list[str], body: bytes) -> dict[str, Any]:
+    """DatasetRecord of packages/schema."""
+    rows = [json.loads(line) for line in lines]
+
+    def count(chosen: list[dict[str, Any]]) -> dict[str, int]:
+        return {"images": len(chosen), "patients": len({row["patient"] for row in chosen})}
+
+    return {
+        "schema": "versamammo-dataset/1",
+        "name": name,
+        "title": "Synthetic phantoms",
+        "verified": "real",
+        "licence": {"id": "Apache-2.0", "url": None, "releasable": True, "commercialUse": True},
+        "citation": "Synthetic phantoms of VersaMammo's training/versamammo/phantoms.py; no patient.",
+        "preparedLongSide": max(ROWS, COLUMNS),
+        "counts": {
+            **count(rows),
+            "refused": 0,
+            "splits": {s: count([r for r in rows if r["split"] == s]) for s in ("train", "validation", "test")},
+        },
+        "contentSha256": hashlib.sha256(body).hexdigest(),
+        "refused": [],
+    }
 
 
 def _image(rng: np.random.Generator, name: str, number: int, patient: int) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
