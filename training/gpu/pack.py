@@ -1,8 +1,8 @@
 """Prepared sets to small archives that travel to a GPU machine without network, and back to prepared sets there.
 
-`python training/gpu/pack.py pack --out .carry SET…` writes part-0.tar, part-1.tar …, each under 55 MB: rows as they are,
-pixels as 8-bit WebP. `python training/gpu/pack.py unpack --out prepared .carry/*.tar` makes 16-bit PNGs of them. The last
-8 bits are lost: final figures are measured on the sets themselves. Test images do not travel.
+`python training/gpu/pack.py pack --out .carry SET…` writes part-0.tar, part-1.tar …, each under 55 MB: rows as they
+are, pixels as 8-bit WebP. `python training/gpu/pack.py unpack --out prepared .carry/*.tar` makes 16-bit PNGs of them.
+The last 8 bits are lost: final figures are measured on the sets themselves. Test images do not travel.
 """
 
 from __future__ import annotations
@@ -36,21 +36,19 @@ def packed(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def pack(sets: list[Path], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    files = (file for folder in sets for file in packed(folder))
-    part, size, archive = 0, LIMIT, None
-    for name, body in files:
+    part, size = 0, 0
+    archive = tarfile.open(out / "part-0.tar", "w")  # noqa: SIM115 (closed below, one after another)
+    for name, body in (file for folder in sets for file in packed(folder)):
         if size + len(body) > LIMIT:
-            if archive is not None:
-                archive.close()
-            archive, size = tarfile.open(out / f"part-{part}.tar", "w"), 0
-            part += 1
+            archive.close()
+            part, size = part + 1, 0
+            archive = tarfile.open(out / f"part-{part}.tar", "w")  # noqa: SIM115
         info = tarfile.TarInfo(name)
         info.size = len(body)
         archive.addfile(info, io.BytesIO(body))
         size += len(body) + 1024
-    if archive is not None:
-        archive.close()
-    print(f"{part} parts in {out}")
+    archive.close()
+    print(f"{part + 1} parts in {out}")
 
 
 def unpack(archives: list[Path], out: Path) -> None:

@@ -1,7 +1,7 @@
 """Kill points: both stages killed (SIGKILL) again and again, at seeded moments, must end as an uninterrupted run does.
 
-`python tests/kill_points.py [--points 10] [--seed 1] [--s3]` prints one JSON object; `npm run train:kill` runs it. Every
-attempt is a forked process, so that PyTorch is imported once. A kill point is a moment of the clock, or a place in the
+`python tests/kill_points.py [--points 10] [--seed 1] [--s3]` prints one JSON object; `npm run train:kill` runs it.
+Every attempt is a forked process, so that PyTorch is imported once. A kill point is a moment of the clock, or a place in the
 n-th write of an attempt: half of its bytes written or sent, everything written but nothing renamed, or just published.
 """
 
@@ -151,7 +151,11 @@ def arm(point: KillPoint) -> None:
 def outcome(run: str) -> dict[str, str]:
     """What must be equal: hashes of loss logs, weights and manifests of both stages."""
     store = open_store(run)
-    keys = [f"{s}/{f}" for s, w in (("stage1", "teacher.pt"), ("stage2", "student.pt")) for f in ("log.jsonl", w, "manifest.json")]
+    keys = [
+        f"{s}/{f}"
+        for s, w in (("stage1", "teacher.pt"), ("stage2", "student.pt"))
+        for f in ("log.jsonl", w, "manifest.json")
+    ]
     return {key: hashlib.sha256(store.get(key) or b"absent").hexdigest() for key in keys}
 
 

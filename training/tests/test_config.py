@@ -59,7 +59,7 @@ def test_numbers_and_overrides(tmp_path: Path) -> None:
     config = load(tmp_path, text, "stage1.steps=9", "data.sets=[b, c]")
     assert config.stage1.learning_rate == 1e-4 and config.stage1.clip == 3.0  # type: ignore[attr-defined]
     assert config.stage1.steps == 9 and config.data.sets == ["b", "c"]  # type: ignore[attr-defined]
-    with pytest.raises(TrainingError, match="Unknown key stage1.stepps"):
+    with pytest.raises(TrainingError, match=r"Unknown key stage1\.stepps"):
         load(tmp_path, text, "stage1.stepps=9")
 
 

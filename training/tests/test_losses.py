@@ -34,7 +34,7 @@ def reference_sinkhorn(logits: torch.Tensor, temperature: float, iterations: int
 
 
 def test_sinkhorn_by_hand() -> None:
-    # exp = [[1, 1], [3, 1]]; prototypes (columns) sum to 4, 2 → [[1/8, 1/4], [3/8, 1/4]]; rows to 1: [1/3, 2/3], [3/5, 2/5]
+    # exp = [[1, 1], [3, 1]]; columns sum to 4, 2 → [[1/8, 1/4], [3/8, 1/4]]; rows to 1
     logits = torch.tensor([[0.0, 0.0], [math.log(3), 0.0]])
     expected = torch.tensor([[1 / 3, 2 / 3], [3 / 5, 2 / 5]])
     torch.testing.assert_close(sinkhorn_knopp(logits, 1.0, iterations=1), expected)
@@ -42,7 +42,9 @@ def test_sinkhorn_by_hand() -> None:
 
 def test_sinkhorn_equals_dinov2() -> None:
     logits = torch.randn(12, 7)
-    torch.testing.assert_close(sinkhorn_knopp(logits, 0.07, 3), reference_sinkhorn(logits, 0.07, 3), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        sinkhorn_knopp(logits, 0.07, 3), reference_sinkhorn(logits, 0.07, 3), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_sinkhorn_survives_large_logits() -> None:

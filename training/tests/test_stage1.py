@@ -26,7 +26,9 @@ def trainer_and_batch(config: Config, **changes: Any) -> tuple[TeacherTrainer, d
     how: Stage1 = dataclasses.replace(config.stage1, **changes)
     config = dataclasses.replace(config, stage1=how)
     data = PreparedDataset(config.data.sets, ("train",), config.input)
-    return TeacherTrainer(config, how, CPU), Crops(data, how, config.input, config.seed)(0, list(range(6)), list(range(6)))
+    return TeacherTrainer(config, how, CPU), Crops(data, how, config.input, config.seed)(
+        0, list(range(6)), list(range(6))
+    )
 
 
 def test_crops_are_global_and_local_and_repeatable(smoke: Config) -> None:
@@ -134,9 +136,11 @@ def test_nan_loss_stops_and_leaves_the_last_good_checkpoint(
 
 
 def test_two_processes_share_a_run(smoke: Config, tmp_path: Path) -> None:
-    """Two gloo processes with torchrun's environment (torchrun itself: `npm run train:smoke`): equal weights at the end."""
+    """Two gloo processes with torchrun's environment (torchrun: `npm run train:smoke`): equal weights at the end."""
     assert smoke.stage1 is not None
-    config = dataclasses.replace(smoke, stage1=dataclasses.replace(smoke.stage1, steps=3, batch=8, backbone=CNN, ibot_weight=0.0))
+    config = dataclasses.replace(
+        smoke, stage1=dataclasses.replace(smoke.stage1, steps=3, batch=8, backbone=CNN, ibot_weight=0.0)
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from versamammo.config import Config, PublishedDefects, Stage2
-from versamammo.data import PreparedDataset
+from versamammo.data import PreparedDataset, Schedule
 from versamammo.errors import TrainingError
 from versamammo.loop import StepBatches
-from versamammo.data import Schedule
 from versamammo.models.encoder import build_encoder
 from versamammo.stage2 import StudentTrainer, Views, learned_tasks, outcome_strata, refuse_unlabelled
 
@@ -50,7 +49,9 @@ def test_low_view_changes_the_loss(smoke: Config) -> None:
     trainer.optimizer.zero_grad()
     after = trainer.losses(0, batch | {"low": batch["low"].flip(0)}, 1.0)
     assert after["consistency"] != before["consistency"]
-    assert after["labels"] == pytest.approx(before["labels"]) and after["distillation"] == pytest.approx(before["distillation"])
+    assert after["labels"] == pytest.approx(before["labels"]) and after["distillation"] == pytest.approx(
+        before["distillation"]
+    )
 
 
 def test_supervision_is_on_the_high_view(smoke: Config) -> None:

@@ -103,7 +103,7 @@ def test_state_that_would_run_code_is_not_loaded(tmp_path: Path) -> None:
     digest = hashlib.sha256(body).hexdigest()
     manifest = {"fingerprint": "f", "step": 1, "files": {"state.pt": {"sha256": digest}}}
     store.put("stage1/checkpoints/000000001/manifest.json", json.dumps(manifest).encode())
-    with pytest.raises(Exception, match="[Ww]eights"):
+    with pytest.raises(Exception, match=r"[Ww]eights"):
         make(tmp_path).latest()
 
 

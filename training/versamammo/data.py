@@ -1,4 +1,4 @@
-"""Prepared sets: cases.jsonl and 16-bit PNGs to tensors and targets, and batches that are a function of seed and step."""
+"""Prepared sets: cases.jsonl and 16-bit PNGs to tensors and targets, batches as a function of seed and step."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ class PreparedDataset(torch.utils.data.Dataset[Tensor]):
 
 
 def task_targets(cases: Sequence[Case], task: Task) -> tuple[Tensor, Tensor]:
-    """Targets of a task: class index [n] (−1 unknown), or multi-hot [n, answers] for a multilabel task; and a bool mask."""
+    """Targets of a task: class index [n] (−1 unknown), or multi-hot [n, answers] if multilabel; and a bool mask."""
     known = torch.zeros(len(cases), dtype=torch.bool)
     if task.multilabel:
         hot = torch.zeros(len(cases), len(task.values))
@@ -308,7 +308,7 @@ class Schedule:
     def build(
         cases: Sequence[Case], batch: int, seed: int, shares: dict[str, float] | None, strata: Sequence[Any]
     ) -> Schedule:
-        """`shares`: source → share of each batch; None: by number of images. A present source has at least one image."""
+        """`shares`: source → share of each batch; None: by number of images. Every source has at least one."""
         names = sorted({case.dataset for case in cases})
         counts = Counter(case.dataset for case in cases)
         if shares is not None and set(shares) != set(names):
@@ -323,7 +323,7 @@ class Schedule:
         return Schedule(sources, tuple(quotas), tuple(strata), seed)
 
     def batch(self, step: int) -> list[int]:
-        """Indices of the images of step `step` (from 0), sources interleaved so that any slice by stride mixes them."""
+        """Indices of the images of step `step` (from 0), sources one after another, so that slices by stride mix them."""
         taken: list[int] = []
         for number, (members, quota) in enumerate(zip(self.sources, self.quotas, strict=True)):
             for position in range(step * quota, (step + 1) * quota):

@@ -8,7 +8,7 @@ from torch import nn
 
 @torch.no_grad()
 def update_ema(average: nn.Module, network: nn.Module, momentum: float) -> None:
-    """average ← momentum · average + (1 − momentum) · network, buffers (BatchNorm statistics) included; counters copied."""
+    """average ← momentum · average + (1 − momentum) · network, buffers included; counters copied."""
     source = network.state_dict()
     for name, value in average.state_dict().items():
         if value.is_floating_point():

@@ -81,8 +81,15 @@ def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def train(name: str, config: Config, store: ObjectStore, trainer: Trainer, dataset: StepBatches, fingerprint: str,
-          device: torch.device) -> list[dict[str, float]]:
+def train(
+    name: str,
+    config: Config,
+    store: ObjectStore,
+    trainer: Trainer,
+    dataset: StepBatches,
+    fingerprint: str,
+    device: torch.device,
+) -> list[dict[str, float]]:
     """Run a stage from its last checkpoint, or from the start, to its end. Returns the loss log, one entry a step.
 
     Raises:
@@ -171,9 +178,7 @@ def clip_gradients(network: nn.Module, limit: float) -> float:
     return float(nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], limit))
 
 
-def parameter_groups(
-    modules: Sequence[tuple[nn.Module, float]], weight_decay: float
-) -> list[dict[str, Any]]:
+def parameter_groups(modules: Sequence[tuple[nn.Module, float]], weight_decay: float) -> list[dict[str, Any]]:
     """Optimiser groups of (module, learning-rate factor): matrices decay, vectors (biases, norms) do not."""
     groups: list[dict[str, Any]] = []
     for module, factor in modules:
@@ -181,8 +186,13 @@ def parameter_groups(
         for chosen, decay in (([p for p in named if p.ndim > 1], True), ([p for p in named if p.ndim <= 1], False)):
             if chosen:
                 groups.append(
-                    {"params": chosen, "lr": 0.0, "factor": factor, "decays": decay,
-                     "weight_decay": weight_decay if decay else 0.0}
+                    {
+                        "params": chosen,
+                        "lr": 0.0,
+                        "factor": factor,
+                        "decays": decay,
+                        "weight_decay": weight_decay if decay else 0.0,
+                    }
                 )
     return groups
 

