@@ -1,8 +1,8 @@
 """Kill points: both stages killed (SIGKILL) again and again, at seeded moments, must end as an uninterrupted run does.
 
-`python tests/kill_points.py [--points 10] [--seed 1] [--s3]` prints one JSON object; `npm run train:kill` runs it.
-Every attempt is a forked process, so that PyTorch is imported once. A kill point is a moment of the clock, or a place in the
-n-th write of an attempt: half of its bytes written or sent, everything written but nothing renamed, or just published.
+`python -m tests.kill_points [--points 10] [--seed 1] [--s3]` prints one JSON object; `npm run train:kill` runs it. Every
+attempt is a forked process, so that PyTorch is imported once. A kill point is a moment of the clock, or a place in the
+n-th write of an attempt: half of its bytes written or sent, all written but nothing renamed, or just published.
 """
 
 from __future__ import annotations

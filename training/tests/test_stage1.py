@@ -135,6 +135,16 @@ def test_nan_loss_stops_and_leaves_the_last_good_checkpoint(
     assert names == ["stage1/checkpoints/000000002/manifest.json", "stage1/checkpoints/000000004/manifest.json"]
 
 
+def test_nan_gradient_stops_before_any_weight_changes(smoke: Config) -> None:
+    trainer, batch = trainer_and_batch(smoke)
+    trainer.losses(0, batch, 1.0)
+    before = trainer.student.encoder.net.norm.weight.clone()
+    trainer.student.encoder.net.norm.weight.grad[0] = float("nan")
+    with pytest.raises(TrainingError, match="gradient is not a number"):
+        trainer.update(5)
+    assert torch.equal(trainer.student.encoder.net.norm.weight, before)
+
+
 def test_two_processes_share_a_run(smoke: Config, tmp_path: Path) -> None:
     """Two gloo processes with torchrun's environment (torchrun: `npm run train:smoke`): equal weights at the end."""
     assert smoke.stage1 is not None

@@ -323,7 +323,7 @@ class Schedule:
         return Schedule(sources, tuple(quotas), tuple(strata), seed)
 
     def batch(self, step: int) -> list[int]:
-        """Indices of the images of step `step` (from 0), sources one after another, so that slices by stride mix them."""
+        """Indices of the images of step `step` (from 0), source after source, so that slices by stride mix them."""
         taken: list[int] = []
         for number, (members, quota) in enumerate(zip(self.sources, self.quotas, strict=True)):
             for position in range(step * quota, (step + 1) * quota):

@@ -173,9 +173,20 @@ def autocast(runtime: Runtime, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=kind, enabled=device.type == "cuda" and runtime.precision != "fp32")
 
 
-def clip_gradients(network: nn.Module, limit: float) -> float:
-    """Clip the gradient's norm; returns the norm before. TrainingError `nan-loss` where it is no number."""
-    return float(nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], limit))
+def clip_gradients(network: nn.Module, limit: float, scaler: torch.amp.GradScaler) -> float:
+    """Clip the gradient's norm; returns the norm before.
+
+    Raises:
+        TrainingError: `nan-loss` where it is no number, before any weight changes. With fp16 the scaler skips the step.
+    """
+    norm = float(nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], limit))
+    if not math.isfinite(norm) and not scaler.is_enabled():
+        raise TrainingError(
+            "nan-loss",
+            "The gradient is not a number; the last checkpoint is from before it. "
+            "Lower the learning rate in a new run.",
+        )
+    return norm
 
 
 def parameter_groups(modules: Sequence[tuple[nn.Module, float]], weight_decay: float) -> list[dict[str, Any]]:

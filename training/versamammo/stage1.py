@@ -150,7 +150,7 @@ class TeacherTrainer:
                     parameter.grad = None
         distributed.average_gradients([self.student])
         self.scaler.unscale_(self.optimizer)
-        norm = loop.clip_gradients(self.student, how.clip)
+        norm = loop.clip_gradients(self.student, how.clip, self.scaler)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
