@@ -31,7 +31,9 @@ def test_the_committed_tiny_bundle_is_what_the_program_makes(made: Path) -> None
     for name in ours["files"]:
         a, b = (made / name).read_bytes(), (COMMITTED / name).read_bytes()
         if name.endswith(".onnx"):
-            for x, y in zip(onnx.load_from_string(a).graph.initializer, onnx.load_from_string(b).graph.initializer, strict=True):
+            for x, y in zip(
+                onnx.load_from_string(a).graph.initializer, onnx.load_from_string(b).graph.initializer, strict=True
+            ):
                 assert onnx.numpy_helper.to_array(x) == pytest.approx(onnx.numpy_helper.to_array(y), abs=2e-3)
         elif name.endswith(".f32"):
             assert np.frombuffer(a, "<f4") == pytest.approx(np.frombuffer(b, "<f4"), abs=2e-3)

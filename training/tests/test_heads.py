@@ -29,7 +29,9 @@ def test_the_projection_is_chosen_on_validation() -> None:
     x[:, 7] += y
     target = Target("q", np.arange(300), y[:300], np.arange(100), y[300:])
     found = choose(x[:300], x[300:], [target], {"q"}, 8)
-    assert found.candidates[found.chosen]["retrieval"] > found.candidates["whitening 0, supervised 0"]["retrieval"] + 0.2
+    assert (
+        found.candidates[found.chosen]["retrieval"] > found.candidates["whitening 0, supervised 0"]["retrieval"] + 0.2
+    )
     assert np.linalg.norm(found(x), axis=1) == pytest.approx(np.ones(400), abs=1e-5)
 
 
@@ -90,7 +92,10 @@ def test_the_decoder_shares_one_grid_with_the_finest_map() -> None:
 def test_region_graph_equals_pytorch() -> None:
     rng = np.random.default_rng(0)
     infos = [MapInfo("map4", 3, 4), MapInfo("map8", 5, 8)]
-    maps = {"map4": rng.standard_normal((1, 3, 16, 12)).astype(np.float32), "map8": rng.standard_normal((1, 5, 8, 6)).astype(np.float32)}
+    maps = {
+        "map4": rng.standard_normal((1, 3, 16, 12)).astype(np.float32),
+        "map8": rng.standard_normal((1, 5, 8, 6)).astype(np.float32),
+    }
     projection = Projection(np.zeros(16, np.float32), rng.standard_normal((4, 16)).astype(np.float32), "", {})
     boxes = np.array([[3.0, 5.0, 30.0, 41.0], [0.0, 0.0, 48.0, 64.0]], np.float32)
     pooled = regions.pooled({k: torch.from_numpy(v) for k, v in maps.items()}, infos, torch.from_numpy(boxes)).numpy()
@@ -137,7 +142,9 @@ def test_the_gate_learns_whom_to_trust() -> None:
         noise = rng.dirichlet([1, 1])
         samples.append(gate.Sample("votes", False, noise, np.full(3, 0.95), helpful, np.array([0.5, 0.5]), truth))
         wrong = np.stack([np.eye(2)[rng.integers(0, 2)] for _ in range(3)])
-        samples.append(gate.Sample("head", False, 0.9 * truth + 0.05, np.full(3, 0.95), wrong, np.array([0.5, 0.5]), truth))
+        samples.append(
+            gate.Sample("head", False, 0.9 * truth + 0.05, np.full(3, 0.95), wrong, np.array([0.5, 0.5]), truth)
+        )
     found = gate.fit(samples, ["votes", "head"], 20)
     assert found.bias["votes"] > found.bias["head"] + 0.5
 
@@ -155,5 +162,8 @@ def test_phrasings_are_held_out_by_family(held: questions.Split) -> None:
 
 def test_leading_questions_name_every_answer_alike() -> None:
     leading = [q for q in questions.questions("train") if q.led_to and q.topic == "density"]
-    counts = {label: sum(q.led_to == label and "leading" in q.family and "{noun}" in q.family for q in leading) for label in "ABCD"}
+    counts = {
+        label: sum(q.led_to == label and "leading" in q.family and "{noun}" in q.family for q in leading)
+        for label in "ABCD"
+    }
     assert len(set(counts.values())) == 1

@@ -69,7 +69,8 @@ def test_interval_of_clustered_images_is_wider_than_of_independent_ones() -> Non
     clustered = [f"p{i // 10}" for i in range(200)]
     apart = [f"p{i}" for i in range(200)]
     width = [
-        (i := Measure("m", "s", "mean", tuple(p), values, None, None).interval(500)).high - i.low for p in (clustered, apart)
+        (i := Measure("m", "s", "mean", tuple(p), values, None, None).interval(500)).high - i.low
+        for p in (clustered, apart)
     ]
     assert width[0] > 2 * width[1]
 
@@ -103,7 +104,9 @@ def test_operating_points_stand_for_what_they_say() -> None:
     rng = np.random.default_rng(0)
     y = rng.random(500) < 0.4
     p = np.clip(rng.normal(np.where(y, 0.6, 0.4), 0.15), 0, 1)
-    points = calibration.operating_points(np.stack([1 - p, p], 1), np.stack([~y, y], 1).astype(float), ["no", "yes"], "softmax")
+    points = calibration.operating_points(
+        np.stack([1 - p, p], 1), np.stack([~y, y], 1).astype(float), ["no", "yes"], "softmax"
+    )
     sensitive, specific = points
     assert (p[y] >= sensitive["threshold"]).mean() == sensitive["sensitivity"] >= 0.9
     assert (p[~y] < specific["threshold"]).mean() == specific["specificity"] >= 0.9

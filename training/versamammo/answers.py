@@ -51,7 +51,9 @@ class AnswerHead(nn.Module):
         self.ask = nn.Sequential(nn.Linear(text, inner), nn.LayerNorm(inner))
         self.query, self.key, self.value = (nn.Linear(inner, inner) for _ in range(3))
         self.join = nn.Linear(inner, inner)
-        self.after = nn.Sequential(nn.LayerNorm(inner), nn.Linear(inner, 2 * inner), nn.GELU(), nn.Linear(2 * inner, inner))
+        self.after = nn.Sequential(
+            nn.LayerNorm(inner), nn.Linear(inner, 2 * inner), nn.GELU(), nn.Linear(2 * inner, inner)
+        )
         self.drop = nn.Dropout(0.2)
         self.image = nn.Linear(vector, answers)
         self.out = nn.Linear(inner, answers)
@@ -255,7 +257,9 @@ def new_head(infos: Sequence[MapInfo], dimension: int, config: Config, answers: 
     how = section(config, "answers", Answers)
     info = next((m for m in infos if m.name == how.map), None)
     if info is None:
-        raise TrainingError("bad-config", f"answers.map: there is no {how.map} among {', '.join(m.name for m in infos)}.")
+        raise TrainingError(
+            "bad-config", f"answers.map: there is no {how.map} among {', '.join(m.name for m in infos)}."
+        )
     height, width = -(-config.input.height // info.stride), -(-config.input.width // info.stride)
     return AnswerHead(WIDTH, info.channels, height, width, dimension, how.width, how.attention_heads, answers)
 
@@ -305,7 +309,9 @@ def train_head(
                     part = (F.binary_cross_entropy_with_logits(a, y) + F.binary_cross_entropy_with_logits(b, y)) / 2
                     apart = (torch.sigmoid(a) - torch.sigmoid(b)).square().mean() * 4
                 else:
-                    part = (F.cross_entropy(a, y, label_smoothing=0.05) + F.cross_entropy(b, y, label_smoothing=0.05)) / 2
+                    part = (
+                        F.cross_entropy(a, y, label_smoothing=0.05) + F.cross_entropy(b, y, label_smoothing=0.05)
+                    ) / 2
                     p, q = F.log_softmax(a, 1), F.log_softmax(b, 1)
                     apart = ((p.exp() - q.exp()) * (p - q)).sum(1).mean() / 2
                 total, agreement = total + part / len(topics), agreement + apart / len(topics)
@@ -357,7 +363,13 @@ def topic_probabilities(
 
 
 def calibrate(
-    head: AnswerHead, held: Features, vectors: np.ndarray, train: Features, topics: list[TopicTask], phrases: Phrases, map: str
+    head: AnswerHead,
+    held: Features,
+    vectors: np.ndarray,
+    train: Features,
+    topics: list[TopicTask],
+    phrases: Phrases,
+    map: str,
 ) -> dict[str, dict[str, Any]]:
     """Temperature per topic on validation images and held-out phrasings; the prior is the training images'."""
     result: dict[str, dict[str, Any]] = {}
@@ -410,7 +422,9 @@ def fit_gate(
         seen, answers = topic_rows(train, t)
         says = {int(i): a for i, a in zip(seen, answers, strict=True)}
         known = calibrated[t.topic.name]
-        p = topic_probabilities(head, held, held_vectors, list(rows), t, phrases, map, known["temperature"], "validation")
+        p = topic_probabilities(
+            head, held, held_vectors, list(rows), t, phrases, map, known["temperature"], "validation"
+        )
         prior = np.array(list(known["prior"].values()))
         for k, i in enumerate(rows):
             s, x = voters(t, place[i], similarity[i], says, floor)
@@ -429,7 +443,12 @@ def fit_gate(
                 confidence.append(float(p.max()))
                 right.append(float(s.truth[p.argmax()]))
         below, coverage, accuracy = calibration.abstention(np.array(confidence), np.array(right))
-        result[t.topic.name] = {**calibrated[t.topic.name], "abstainBelow": below, "coverage": coverage, "accuracyAnswered": accuracy}
+        result[t.topic.name] = {
+            **calibrated[t.topic.name],
+            "abstainBelow": below,
+            "coverage": coverage,
+            "accuracyAnswered": accuracy,
+        }
     return gate, floor, result
 
 
@@ -439,12 +458,21 @@ def load_answers(config: Config, heads: TrainedHeads, run_uri: str) -> TrainedAn
     manifest = read_manifest(store, "answers/manifest.json", "train the answers with `answers` first.")
     state = unpack(read_file(store, "answers", "answers.pt", manifest))
     topics = topic_tasks(config)
-    head = new_head(decoder_maps(heads.encoder), heads.projection.weight.shape[0], config, sum(len(t.labels) for t in topics))
+    head = new_head(
+        decoder_maps(heads.encoder), heads.projection.weight.shape[0], config, sum(len(t.labels) for t in topics)
+    )
     head.load_state_dict(state["head"])
     r, g = manifest["router"], manifest["gate"]
     router = Router(
-        r["names"], state["router"]["weight"].numpy(), state["router"]["bias"].numpy(), r["temperature"], r["threshold"], r["validation"]
+        r["names"],
+        state["router"]["weight"].numpy(),
+        state["router"]["bias"].numpy(),
+        r["temperature"],
+        r["threshold"],
+        r["validation"],
     )
     w = g["weights"]
     gate = Gate((w[0], w[1], w[2], w[3]), g["bias"], g["neighbours"], g["vote_temperature"], g["smoothing"])
-    return TrainedAnswers(router, head.eval().requires_grad_(False), topics, manifest["calibrated"], gate, manifest["floor"])
+    return TrainedAnswers(
+        router, head.eval().requires_grad_(False), topics, manifest["calibrated"], gate, manifest["floor"]
+    )

@@ -35,7 +35,9 @@ def pixels(sets: Sets, dimension: int = 64) -> Vectors:
 def imagenet(config: Config, backbone: str, sets: Sets, device: torch.device) -> Vectors:
     """The frozen ImageNet encoder with the same input and the same choice of projection."""
     size = (config.input.height, config.input.width)
-    return _encoded(build_encoder(backbone, channels=config.input.channels, size=size, init="imagenet"), config, sets, device)
+    return _encoded(
+        build_encoder(backbone, channels=config.input.channels, size=size, init="imagenet"), config, sets, device
+    )
 
 
 def student(config: Config, run: str, sets: Sets, device: torch.device) -> Vectors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ def onnx_bytes(model: onnx.ModelProto) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def write(uri: str | Path, files: Mapping[str, bytes], manifest: Mapping[str, Any], replace: bool = False) -> dict[str, Any]:
+def write(
+    uri: str | Path, files: Mapping[str, bytes], manifest: Mapping[str, Any], replace: bool = False
+) -> dict[str, Any]:
     """Writes a bundle to a folder or S3 prefix, its manifest last and only if there is none (`replace` removes the old one first).
 
     Fills `schema`, `files` and `opset`, validates against the JSON Schema, and returns the complete manifest.
@@ -119,4 +121,4 @@ def patient_hash(dataset: str, patient: str) -> str:
 
 def now() -> str:
     """Date and time as the manifest wants it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -41,7 +41,9 @@ def temperature(logits: np.ndarray, hot: np.ndarray, activation: str) -> float:
     return float(np.exp(found.x))
 
 
-def operating_points(probability: np.ndarray, hot: np.ndarray, labels: list[str], activation: str) -> list[dict[str, Any]]:
+def operating_points(
+    probability: np.ndarray, hot: np.ndarray, labels: list[str], activation: str
+) -> list[dict[str, Any]]:
     """Manifest thresholds. Two exclusive labels: the second at sensitivity 0.90 and at specificity 0.90; else each label's best Youden index."""
     points: list[dict[str, Any]] = []
     binary = activation == "softmax" and len(labels) == 2
@@ -72,7 +74,9 @@ def operating_points(probability: np.ndarray, hot: np.ndarray, labels: list[str]
     return points
 
 
-def abstention(confidence: np.ndarray, correct: np.ndarray, gain: float = 0.25, least: float = 0.5) -> tuple[float, float, float]:
+def abstention(
+    confidence: np.ndarray, correct: np.ndarray, gain: float = 0.25, least: float = 0.5
+) -> tuple[float, float, float]:
     """Threshold, coverage and accuracy of what is answered: the lowest threshold that removes `gain` of the errors' share,
     as long as at least `least` of the questions are answered."""
     if len(confidence) == 0:

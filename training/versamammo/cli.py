@@ -18,6 +18,7 @@ STAGES = {
     "answers": "question encoder, router, answer head and gate",
     "export": "the model bundle",
     "evaluate": "metrics, baselines and model card",
+    "model_card": "recompute the committed model card, and fail where it differs",
 }
 
 
@@ -25,8 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0: done; 1: stopped with a sentence on stderr; 2: wrong usage; 130: interrupted."""
     parser = argparse.ArgumentParser(prog="versamammo-train", description="Train a VersaMammo model. For research use.")
     stages = parser.add_subparsers(dest="stage", required=True)
+    tiny = stages.add_parser("tiny", help="the bundle models/tiny, for tests")
+    tiny.add_argument("--out", required=True, help="folder or s3://bucket/prefix")
     for name, about in STAGES.items():
-        stage = stages.add_parser(name, help=about, description=about)
+        stage = stages.add_parser(name.replace("_", "-"), help=about, description=about)
         stage.add_argument("--config", required=True, help="YAML file")
         stage.add_argument("--run", required=True, help="folder or s3://bucket/prefix; an existing run is resumed")
         stage.add_argument(
@@ -34,8 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     values = parser.parse_args(arguments)
     try:
+        if values.stage == "tiny":
+            importlib.import_module("versamammo.tiny").build(values.out)
+            return 0
         config = load_config(values.config, values.overrides)
-        importlib.import_module(f"versamammo.{values.stage}").run(config, values.run)
+        importlib.import_module(f"versamammo.{values.stage.replace('-', '_')}").run(config, values.run)
     except TrainingError as error:
         print(f"{values.stage} stopped: {error} [{error.code}]", file=sys.stderr)
         return 1

@@ -214,7 +214,12 @@ def _turned(boxes: np.ndarray, view: int, height: int) -> np.ndarray:
 
 
 def decode(
-    score: np.ndarray, distance: np.ndarray, threshold: float, temperature: float = 1.0, overlap: float = 0.3, maximum: int = 20
+    score: np.ndarray,
+    distance: np.ndarray,
+    threshold: float,
+    temperature: float = 1.0,
+    overlap: float = 0.3,
+    maximum: int = 20,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boxes [n, 4] in model-input pixels and scores [n] of one image and label, after non-maximum suppression.
 
@@ -231,7 +236,9 @@ def decode(
 
 
 @torch.inference_mode()
-def predict(decoder: LesionDecoder, features: Features, maps: Sequence[MapInfo], batch: int = 16) -> list[tuple[np.ndarray, ...]]:
+def predict(
+    decoder: LesionDecoder, features: Features, maps: Sequence[MapInfo], batch: int = 16
+) -> list[tuple[np.ndarray, ...]]:
     """Per image: mask logits [labels, h, w], score logits [labels, h, w], distances [4 · labels, h, w]."""
     result: list[tuple[np.ndarray, ...]] = []
     for start in range(0, len(features.cases), batch):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from versamammo import baselines, bundle, calibration, distributed, metrics, model_card
+from versamammo import baselines, bundle, calibration, card, distributed, metrics
 from versamammo.answers import Phrases, neighbours
 from versamammo.baselines import Sets, Vectors
 from versamammo.config import Config, Export, Heads, ModelInput, Task, head_tasks, section
@@ -22,8 +22,8 @@ from versamammo.gate import Gate, Vote, combine, vote
 from versamammo.graphs import session
 from versamammo.heads import hot
 from versamammo.measures import Measure, measure_of
-from versamammo.projection import STRENGTHS, fit_logistic
 from versamammo.progress import Progress
+from versamammo.projection import STRENGTHS, fit_logistic
 from versamammo.questions import NOT_ANSWERABLE, Question, questions
 from versamammo.store import ObjectStore
 from versamammo.text import TextEncoder
@@ -36,7 +36,9 @@ def run(config: Config, run_uri: str, *, check: bool = False) -> None:
     how = section(config, "export", Export)
     device = distributed.start(config.runtime)
     manifest, store = bundle.read(how.bundle or f"{run_uri.rstrip('/')}/bundle")
-    sets: Sets = {s: PreparedDataset(config.data.sets, (s,), config.input, False) for s in ("train", "validation", "test")}
+    sets: Sets = {
+        s: PreparedDataset(config.data.sets, (s,), config.input, False) for s in ("train", "validation", "test")
+    }
     refuse_seen(manifest, store, sets["test"].cases)
     served = {split: serve(manifest, store, data) for split, data in sets.items()}
     vectors = {split: s.vectors for split, s in served.items()}
@@ -53,22 +55,25 @@ def run(config: Config, run_uri: str, *, check: bool = False) -> None:
     for name, uri in ({} if check else how.compare).items():
         rows[name] = row(config, sets, baselines.student(config, uri, sets, device))
     rows |= {name: measures for name, measures in kept.items() if name not in rows}
-    own = [*head_measures(config, manifest, store, sets, served), *answer_measures(config, manifest, store, sets, served)]
+    own = [
+        *head_measures(config, manifest, store, sets, served),
+        *answer_measures(config, manifest, store, sets, served),
+    ]
     own += [*sources(sets, vectors), *lesion_measures(config, manifest, store, served["test"], sets["test"])]
     own += list(robustness(config, manifest, store, sets["test"], served["test"]))
-    card = model_card.render(manifest, rows, own)
+    text = card.render(manifest, rows, own)
     if check:
-        model_card.compare(store, card)
+        card.compare(store, text)
         return
     complete = with_metrics(manifest, own, rows[BUNDLE])
     bundle.validate("manifest", complete)
     scores = {name: [m.document() for m in measures] for name, measures in rows.items()}
     store.put("card/scores.json.gz", gzip.compress(json.dumps(scores, separators=(",", ":")).encode(), mtime=0))
-    for name, picture in model_card.plots(config, manifest, rows, own, sets, vectors, run_uri).items():
+    for name, picture in card.plots(config, manifest, rows, own, sets, vectors, run_uri).items():
         store.put(f"card/{name}.png", picture)
-    store.put("README.md", card.encode())
+    store.put("README.md", text.encode())
     store.put("manifest.json", (json.dumps(complete, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
-    print(card)
+    print(text)
     distributed.stop()
 
 
@@ -80,7 +85,10 @@ def refuse_seen(manifest: dict[str, Any], store: ObjectStore, test: Sequence[Cas
     seen = set((store.get(name) or b"").decode().split())
     both = seen & set(patient_hashes(test))
     if both:
-        raise TrainingError("saw-test-patient", f"The bundle was trained on {len(both)} of the test patients: its figures would be worthless.")
+        raise TrainingError(
+            "saw-test-patient",
+            f"The bundle was trained on {len(both)} of the test patients: its figures would be worthless.",
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,9 @@ class Served:
     maps: dict[str, np.ndarray]
 
 
-def serve(manifest: dict[str, Any], store: ObjectStore, data: PreparedDataset, images: Sequence[torch.Tensor] | None = None) -> Served:
+def serve(
+    manifest: dict[str, Any], store: ObjectStore, data: PreparedDataset, images: Sequence[torch.Tensor] | None = None
+) -> Served:
     """Run encoder.onnx over a set (or over given inputs)."""
     ready = session(store.get(manifest["encoder"]["file"]) or b"")
     names = [manifest["encoder"]["vector"]["name"], *(m["tensor"]["name"] for m in manifest["encoder"]["maps"])]
@@ -125,7 +135,11 @@ def probes(config: Config, sets: Sets, vectors: Vectors) -> Iterator[Measure]:
         for source in sets["train"].sources:
             part = {s: _labelled(data.cases, task, source) for s, data in sets.items()}
             classes = set(part["train"][1])
-            if len(classes) < 2 or len(set(part["test"][1])) < 2 or not set(part["test"][1]) | set(part["validation"][1]) <= classes:
+            if (
+                len(classes) < 2
+                or len(set(part["test"][1])) < 2
+                or not set(part["test"][1]) | set(part["validation"][1]) <= classes
+            ):
                 continue
             best: tuple[float, np.ndarray, np.ndarray] | None = None
             for strength in STRENGTHS:
@@ -168,7 +182,9 @@ def retrieval(config: Config, sets: Sets, vectors: Vectors) -> Iterator[Measure]
             parts = {}
             for split in ("train", "test"):
                 cases = sets[split].cases
-                rows = [i for i, c in enumerate(cases) if (source in (c.dataset, "all")) and c.labels.get(field) is not None]
+                rows = [
+                    i for i, c in enumerate(cases) if (source in (c.dataset, "all")) and c.labels.get(field) is not None
+                ]
                 parts[split] = (np.array(rows, int), [str(cases[i].labels[field]) for i in rows])
             names = sorted(set(parts["train"][1]))
             if len(set(parts["test"][1])) < 2 or len(names) < 2:
@@ -177,11 +193,15 @@ def retrieval(config: Config, sets: Sets, vectors: Vectors) -> Iterator[Measure]
             known = np.array([a in names for a in parts["test"][1]])
             queries = parts["test"][0][known]
             query_class = np.array([names.index(a) for a in parts["test"][1] if a in names])
-            found = metrics.retrieval(vectors["test"][queries], vectors["train"][parts["train"][0]], query_class, archive_class)
+            found = metrics.retrieval(
+                vectors["test"][queries], vectors["train"][parts["train"][0]], query_class, archive_class
+            )
             keys = _keys([sets["test"].cases[i] for i in queries])
             chance = metrics.mean_over_classes(found["chance"], query_class)
             for metric in ("P@5", "mAP@10", "nDCG@10"):
-                yield Measure(f"retrieval by {field}, {metric}", source, "macro_mean", keys, found[metric], query_class, chance)
+                yield Measure(
+                    f"retrieval by {field}, {metric}", source, "macro_mean", keys, found[metric], query_class, chance
+                )
 
 
 def head_measures(
@@ -192,7 +212,9 @@ def head_measures(
         task = head_tasks(config).get(head["name"])
         if task is None:
             continue
-        logits = session(store.get(head["file"]) or b"").run(None, {head["inputs"]["vector"]: served["test"].vectors})[0]
+        logits = session(store.get(head["file"]) or b"").run(None, {head["inputs"]["vector"]: served["test"].vectors})[
+            0
+        ]
         p = calibration.probabilities(logits, head["activation"], head["temperature"])
         y, known = (t.numpy() for t in task_targets(sets["test"].cases, task))
         for source in sets["test"].sources:
@@ -221,7 +243,13 @@ def answer_measures(
     place, similarity = neighbours(
         served["test"].vectors, _keys(cases), served["train"].vectors, _keys(train), entry["gate"]["neighbours"]
     )
-    gate = Gate(tuple(entry["gate"]["weights"]), {}, entry["gate"]["neighbours"], entry["gate"]["voteTemperature"], entry["gate"]["smoothing"])  # type: ignore[arg-type]
+    gate = Gate(
+        tuple(entry["gate"]["weights"]),
+        {},
+        entry["gate"]["neighbours"],
+        entry["gate"]["voteTemperature"],
+        entry["gate"]["smoothing"],
+    )  # type: ignore[arg-type]
     tasks = config.answers.topics if config.answers else {}
     unseen = list(questions("test"))
     for topic in (t for t in entry["topics"] if t["trained"]):
@@ -243,7 +271,9 @@ def answer_measures(
             tokens, _ = phrases[question.text]
             feeds = {"tokens": tokens[None].astype(np.float32), "attention_mask": np.ones((1, len(tokens)), np.int64)}
             for source, name in entry["head"]["inputs"].items():
-                feeds[name] = (served["test"].vectors if source == "vector" else served["test"].maps[source])[i : i + 1].astype(np.float32)
+                feeds[name] = (served["test"].vectors if source == "vector" else served["test"].maps[source])[
+                    i : i + 1
+                ].astype(np.float32)
             logits = head.run(None, feeds)[0][:, span]  # noqa: B023
             return calibration.probabilities(logits, activation, topic["temperature"])[0]  # noqa: B023
 
@@ -251,21 +281,38 @@ def answer_measures(
         led = np.stack([ask(i, leading[k % len(leading)]) for k, i in enumerate(rows)]) if leading else alone
         votes: list[Vote] = []
         for i in rows:
-            kept = [(s, says[p]) for p, s in zip(place[i], similarity[i], strict=True) if p in says and s >= topic["similarityFloor"]]
-            s, x = (np.array([a for a, _ in kept]), np.stack([b for _, b in kept])) if kept else (np.empty(0), np.empty((0, len(prior))))
+            kept = [
+                (s, says[p])
+                for p, s in zip(place[i], similarity[i], strict=True)
+                if p in says and s >= topic["similarityFloor"]
+            ]
+            s, x = (
+                (np.array([a for a, _ in kept]), np.stack([b for _, b in kept]))
+                if kept
+                else (np.empty(0), np.empty((0, len(prior))))
+            )
             votes.append(vote(s, x, prior, gate.vote_temperature, gate.smoothing, topic["multilabel"]))
         shares = np.stack([v.shares for v in votes])
-        own = Gate(gate.weights, {topic["name"]: topic["gateBias"]}, gate.neighbours, gate.vote_temperature, gate.smoothing)
+        own = Gate(
+            gate.weights, {topic["name"]: topic["gateBias"]}, gate.neighbours, gate.vote_temperature, gate.smoothing
+        )
         w = np.array([own.weight(topic["name"], a, v, topic["multilabel"]) for a, v in zip(alone, votes, strict=True)])
         both = combine(alone, shares, w, topic["multilabel"])
         keys = _keys([cases[i] for i in rows])
-        ways = {"question only": np.tile(prior, (len(rows), 1)), "head alone": alone, "neighbours alone": shares, "combined": both}
+        ways = {
+            "question only": np.tile(prior, (len(rows), 1)),
+            "head alone": alone,
+            "neighbours alone": shares,
+            "combined": both,
+        }
         sources = topic["domain"]["sources"]
         where = sources[0] if len(sources) == 1 else "all"
         for way, p in ways.items():
             if topic["multilabel"]:
                 right = ((p >= 0.5) == (truth > 0.5)).mean(1)
-                yield Measure(f"answer {topic['name']}, accuracy by label, {way}", where, "mean", keys, right, None, None)
+                yield Measure(
+                    f"answer {topic['name']}, accuracy by label, {way}", where, "mean", keys, right, None, None
+                )
             else:
                 yield Measure(
                     f"answer {topic['name']}, balanced accuracy, {way}", where, "balanced_accuracy", keys,
@@ -279,7 +326,15 @@ def answer_measures(
             yield Measure(f"answer {topic['name']}, coverage", where, "mean", keys, confident.astype(float), None, None)
             if confident.any():
                 chosen = tuple(k for k, c in zip(keys, confident, strict=True) if c)
-                yield Measure(f"answer {topic['name']}, accuracy of the answered", where, "mean", chosen, right[confident], None, None)
+                yield Measure(
+                    f"answer {topic['name']}, accuracy of the answered",
+                    where,
+                    "mean",
+                    chosen,
+                    right[confident],
+                    None,
+                    None,
+                )
 
 
 def router_measures(entry: dict[str, Any], store: ObjectStore, phrases: Phrases) -> Iterator[Measure]:
@@ -288,9 +343,14 @@ def router_measures(entry: dict[str, Any], store: ObjectStore, phrases: Phrases)
     asked = list(questions("test"))
     x = phrases.sentences([q.text for q in asked])
     ready = session(store.get(entry["router"]["file"]) or b"")
-    logits = np.concatenate([ready.run(None, {entry["router"]["sentence"]["name"]: sentence[None]})[0] for sentence in x])
+    logits = np.concatenate(
+        [ready.run(None, {entry["router"]["sentence"]["name"]: sentence[None]})[0] for sentence in x]
+    )
     p = calibration.softmax(logits / entry["router"]["temperature"])
-    chosen = [names[k] if v >= entry["router"]["threshold"] else NOT_ANSWERABLE for k, v in zip(p.argmax(1), p.max(1), strict=True)]
+    chosen = [
+        names[k] if v >= entry["router"]["threshold"] else NOT_ANSWERABLE
+        for k, v in zip(p.argmax(1), p.max(1), strict=True)
+    ]
     for label, rows in (
         ("plain questions", [i for i, q in enumerate(asked) if q.topic != NOT_ANSWERABLE and q.led_to is None]),
         ("leading questions", [i for i, q in enumerate(asked) if q.led_to is not None]),
@@ -314,7 +374,15 @@ def sources(sets: Sets, vectors: Vectors) -> Iterator[Measure]:
     weight, bias, classes = fit_logistic(vectors["train"], y["train"], STRENGTHS[1])
     predicted = classes[(vectors["test"] @ weight.T + bias).argmax(1)]
     keys = _keys(sets["test"].cases)
-    yield Measure("source told from the vector, balanced accuracy", "all", "balanced_accuracy", keys, y["test"].astype(float), predicted.astype(float), 1 / len(names))
+    yield Measure(
+        "source told from the vector, balanced accuracy",
+        "all",
+        "balanced_accuracy",
+        keys,
+        y["test"].astype(float),
+        predicted.astype(float),
+        1 / len(names),
+    )
     top = np.argsort(-(vectors["test"] @ vectors["train"].T), axis=1)[:, :10]
     own = (y["train"][top] == y["test"][:, None]).mean(1)
     chance = float(np.mean([(y["train"] == c).mean() for c in y["test"]]))
@@ -339,10 +407,19 @@ def lesion_measures(
             quiet = case.labels.get("cancer") is False and targets.label[i] < 0
             if targets.label[i] != j and not quiet:
                 continue
-            feeds = {inner: served.maps[outer][i : i + 1].astype(np.float32) for outer, inner in detector["inputs"].items()}
+            feeds = {
+                inner: served.maps[outer][i : i + 1].astype(np.float32) for outer, inner in detector["inputs"].items()
+            }
             out = dict(zip(names, ready.run(None, feeds), strict=True))
             t = detector["temperature"]
-            boxes, scores = decode(out[f"{label}_scores"][0, 0], out[f"{label}_distances"][0], 0.005, t, detector["overlapLimit"], detector["maximum"])
+            boxes, scores = decode(
+                out[f"{label}_scores"][0, 0],
+                out[f"{label}_distances"][0],
+                0.005,
+                t,
+                detector["overlapLimit"],
+                detector["maximum"],
+            )
             if quiet:
                 false_keys.append(f"{case.dataset}/{case.patient}")
                 false_counts.append(float((scores >= detector["scoreThreshold"]).sum()))
@@ -360,7 +437,15 @@ def lesion_measures(
         cut = float(np.median(sizes))
         for name, chosen in (("smaller half", [s <= cut for s in sizes]), ("larger half", [s > cut for s in sizes])):
             if any(chosen):
-                yield Measure(f"{label} Dice, {name}", source, "mean", tuple(k for k, c in zip(keys, chosen, strict=True) if c), np.array(dices)[chosen], None, None)
+                yield Measure(
+                    f"{label} Dice, {name}",
+                    source,
+                    "mean",
+                    tuple(k for k, c in zip(keys, chosen, strict=True) if c),
+                    np.array(dices)[chosen],
+                    None,
+                    None,
+                )
         scores = np.concatenate([s for s, _, _ in found_rows])
         true = np.concatenate([t for _, t, _ in found_rows])
         total = sum(len(f) for _, _, f in found_rows)
@@ -372,9 +457,25 @@ def lesion_measures(
             threshold = false[allowed] if allowed < len(false) else 0.0
             hits = np.array([float((f > threshold).mean()) if len(f) else np.nan for _, _, f in found_rows])
             kept = ~np.isnan(hits)
-            yield Measure(f"{label} sensitivity at {rate:g} false positives an image", source, "mean", tuple(k for k, c in zip(keys, kept, strict=True) if c), hits[kept], None, None)
+            yield Measure(
+                f"{label} sensitivity at {rate:g} false positives an image",
+                source,
+                "mean",
+                tuple(k for k, c in zip(keys, kept, strict=True) if c),
+                hits[kept],
+                None,
+                None,
+            )
         if false_counts:
-            yield Measure(f"{label} false positives on images without cancer, of other sources", "other sources", "mean", tuple(false_keys), np.array(false_counts), None, None)
+            yield Measure(
+                f"{label} false positives on images without cancer, of other sources",
+                "other sources",
+                "mean",
+                tuple(false_keys),
+                np.array(false_counts),
+                None,
+                None,
+            )
 
 
 def robustness(
@@ -383,8 +484,16 @@ def robustness(
     """How far predictions move: mean absolute change of the first binary head of each source, and the vector's cosine."""
     rng = np.random.default_rng(config.seed)
     rows = sorted(rng.choice(len(data), min(limit, len(data)), replace=False).tolist())
-    heads = [h for h in manifest["heads"] if h["kind"] == "classification" and len(h["labels"]) == 2 and h["activation"] == "softmax"]
-    changes = {"blurred to half": _blur, "darker window (gamma 1.4)": _gamma, "background another's": _background(data, rows)}
+    heads = [
+        h
+        for h in manifest["heads"]
+        if h["kind"] == "classification" and len(h["labels"]) == 2 and h["activation"] == "softmax"
+    ]
+    changes = {
+        "blurred to half": _blur,
+        "darker window (gamma 1.4)": _gamma,
+        "background another's": _background(data, rows),
+    }
     keys = _keys([data.cases[i] for i in rows])
     for name, change in changes.items():
         images = [change(data[i], config.input, i) for i in rows]
@@ -393,11 +502,22 @@ def robustness(
         yield Measure(f"cosine after: {name}", "all", "mean", keys, cosine, None, None)
         for head in heads:
             ready = session(store.get(head["file"]) or b"")
-            p = [calibration.softmax(ready.run(None, {head["inputs"]["vector"]: v})[0] / head["temperature"])[:, 1] for v in (moved, served.vectors[rows])]
+            p = [
+                calibration.softmax(ready.run(None, {head["inputs"]["vector"]: v})[0] / head["temperature"])[:, 1]
+                for v in (moved, served.vectors[rows])
+            ]
             inside = [k for k, i in enumerate(rows) if data.cases[i].dataset in head["domain"]["sources"]]
             if inside:
                 gap = np.abs(p[0] - p[1])[inside]
-                yield Measure(f"{head['name']}, change of probability after: {name}", head["domain"]["sources"][0], "mean", tuple(keys[k] for k in inside), gap, None, None)
+                yield Measure(
+                    f"{head['name']}, change of probability after: {name}",
+                    head["domain"]["sources"][0],
+                    "mean",
+                    tuple(keys[k] for k in inside),
+                    gap,
+                    None,
+                    None,
+                )
 
 
 def _grey(image: torch.Tensor, spec: ModelInput) -> torch.Tensor:

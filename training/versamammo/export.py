@@ -23,7 +23,8 @@ from versamammo.data import Case, PreparedDataset
 from versamammo.decoder import LesionDecoder
 from versamammo.errors import TrainingError
 from versamammo.features import Features, extract
-from versamammo.graphs import from_nodes, from_torch, halve, run as run_graph, session, value
+from versamammo.graphs import from_nodes, from_torch, halve, session, value
+from versamammo.graphs import run as run_graph
 from versamammo.heads import FEW, TrainedHeads, decoder_maps, load_heads
 from versamammo.models.encoder import Encoder, MapInfo
 from versamammo.projection import Projection, unit
@@ -78,7 +79,9 @@ def run(config: Config, run_uri: str) -> None:
     answers = load_answers(config, heads, run_uri) if config.answers is not None else None
     maps = decoder_maps(heads.encoder)
     names = [m.name for m in maps]
-    train_set, held_set = (PreparedDataset(config.data.sets, (s,), config.input, False) for s in ("train", "validation"))
+    train_set, held_set = (
+        PreparedDataset(config.data.sets, (s,), config.input, False) for s in ("train", "validation")
+    )
     train = extract(heads.encoder, train_set, config, device, names)
     held = extract(heads.encoder, held_set, config, device, names)
     vectors, held_vectors = heads.projection(train.pooled), heads.projection(held.pooled)
@@ -126,7 +129,9 @@ def agree(what: str, expected: Sequence[np.ndarray], found: Sequence[np.ndarray]
     for e, f in zip(expected, found, strict=True):
         worst = float((np.abs(e - f) / (1 + np.abs(e))).max()) if e.size else 0.0
         if not worst <= TOLERANCE:
-            raise TrainingError("parity", f"{what}: onnxruntime differs from PyTorch by {worst:.2g}; nothing was written.")
+            raise TrainingError(
+                "parity", f"{what}: onnxruntime differs from PyTorch by {worst:.2g}; nothing was written."
+            )
 
 
 def encoder_files(heads: TrainedHeads, config: Config, held: PreparedDataset) -> dict[str, bytes]:
@@ -134,7 +139,9 @@ def encoder_files(heads: TrainedHeads, config: Config, held: PreparedDataset) ->
     module = ExportedEncoder(heads.encoder, heads.projection).eval()
     images = held.tensors(range(min(4, len(held))))
     batch = torch.export.Dim("batch", min=1, max=256)
-    graph = from_torch(module, (images[:2].clone(),), ["image"], ["vector", *module.names], ({0: batch},), optimise=False)
+    graph = from_torch(
+        module, (images[:2].clone(),), ["image"], ["vector", *module.names], ({0: batch},), optimise=False
+    )
     data = bundle.onnx_bytes(halve(name_batch(graph)))
     with torch.inference_mode():
         expected = [t.numpy() for t in module(images)]
@@ -175,11 +182,17 @@ def head_files(heads: TrainedHeads, config: Config, held: Features) -> dict[str,
         batch = torch.export.Dim("batch", min=1, max=256)
         labels = list(section(config, "heads", Heads).lesions)
         outputs = [f"{label}_{part}" for label in labels for part in ("mask", "scores", "distances")]
-        graph = from_torch(module, inputs, [m.name for m in maps], outputs, (tuple({0: batch} for _ in maps),), optimise=False)
+        graph = from_torch(
+            module, inputs, [m.name for m in maps], outputs, (tuple({0: batch} for _ in maps),), optimise=False
+        )
         data = bundle.onnx_bytes(halve(name_batch(graph)))
         with torch.inference_mode():
             expected = [t.numpy() for t in module(*inputs)]
-        agree("lesion decoder", expected, session(data).run(None, {m.name: x.numpy() for m, x in zip(maps, inputs, strict=True)}))
+        agree(
+            "lesion decoder",
+            expected,
+            session(data).run(None, {m.name: x.numpy() for m, x in zip(maps, inputs, strict=True)}),
+        )
         files["heads/lesions.onnx"] = data
     if heads.region is not None:
         data = bundle.onnx_bytes(regions.graph(heads.region, maps, config.input.height, config.input.width))
@@ -274,9 +287,15 @@ def reference_files(
         record = _dataset_record(open_store(uri))
         if record["name"] in how.reference:
             if not record["licence"]["releasable"]:
-                raise TrainingError("not-releasable", f"{record['name']} may not be published: take it out of export.reference.")
+                raise TrainingError(
+                    "not-releasable", f"{record['name']} may not be published: take it out of export.reference."
+                )
             citations[record["name"]] = record
-    rows = [i for i, c in enumerate(train.cases) if c.dataset in citations and c.row["releasable"] and c.duplicate_of is None]
+    rows = [
+        i
+        for i, c in enumerate(train.cases)
+        if c.dataset in citations and c.row["releasable"] and c.duplicate_of is None
+    ]
     if not rows:
         return None
     lines = [_reference_record(train.cases[i], citations) for i in rows]
@@ -290,21 +309,39 @@ def reference_files(
         if marked:
             found = heads.region(regions.region_features(train, marked, maps))
             files["reference/regions.f32"] = bundle.float32(found)
-            files["reference/regions.jsonl"] = bundle.json_lines([_region_record(train.cases[r.image], r.lesion, citations) for r in marked])
-            region_entry = {"vectors": "reference/regions.f32", "cases": "reference/regions.jsonl", "count": len(marked)}
+            files["reference/regions.jsonl"] = bundle.json_lines(
+                [_region_record(train.cases[r.image], r.lesion, citations) for r in marked]
+            )
+            region_entry = {
+                "vectors": "reference/regions.f32",
+                "cases": "reference/regions.jsonl",
+                "count": len(marked),
+            }
     return {
         "vectors": "reference/images.f32",
         "cases": "reference/images.jsonl",
         "count": len(rows),
         "citations": [
-            {"dataset": name, "citation": record["citation"], "licence": record["licence"]["id"]} for name, record in citations.items()
+            {"dataset": name, "citation": record["citation"], "licence": record["licence"]["id"]}
+            for name, record in citations.items()
         ],
         "regions": region_entry,
     }
 
 
 #: Fields of a CaseRecord; a prepared row has more.
-CASE_FIELDS = ("id", "dataset", "sourceImageId", "patient", "exam", "labels", "lesions", "split", "licence", "releasable")
+CASE_FIELDS = (
+    "id",
+    "dataset",
+    "sourceImageId",
+    "patient",
+    "exam",
+    "labels",
+    "lesions",
+    "split",
+    "licence",
+    "releasable",
+)
 
 
 def _reference_record(case: Case, citations: Mapping[str, Any]) -> dict[str, Any]:
@@ -345,7 +382,9 @@ def _map(info: MapInfo, config: Config) -> dict[str, Any]:
     return bundle.tensor(info.name, "float32", "batch", info.channels, height, width)
 
 
-def _domain(sources: list[str], question: str, cases: Sequence[Case], condition: str | None, exploratory: bool) -> dict[str, Any]:
+def _domain(
+    sources: list[str], question: str, cases: Sequence[Case], condition: str | None, exploratory: bool
+) -> dict[str, Any]:
     own = [c for c in cases if c.dataset in sources]
     views = sorted({c.labels["view"] for c in own if c.labels.get("view")})
     modalities = sorted({c.labels["modality"] for c in own if c.labels.get("modality")})
@@ -367,7 +406,10 @@ def classification_entries(heads: TrainedHeads, held: Features) -> list[dict[str
     """Question and condition of a head are those of the topic that asks for the same field and answers."""
     entries = []
     for c in heads.classifiers:
-        topic = next((t for t in TOPICS if t.field == c.task.field and set(c.task.values) & set(t.values) == set(c.task.values)), None)
+        topic = next(
+            (t for t in TOPICS if t.field == c.task.field and set(c.task.values) & set(t.values) == set(c.task.values)),
+            None,
+        )
         few = sum(x.dataset in c.sources for x in held.cases) < FEW
         entries.append({
             "kind": "classification",
@@ -453,7 +495,9 @@ def answers_entry(answers: TrainedAnswers, config: Config, heads: TrainedHeads, 
         t = trained.get(topic.name)
         known = answers.calibrated.get(topic.name, {})
         labels = t.labels if t else topic.labels
-        sources = ([s for s in dict.fromkeys(c.dataset for c in held.cases) if s in (t.task.sources or [s])]) if t else []
+        sources = (
+            ([s for s in dict.fromkeys(c.dataset for c in held.cases) if s in (t.task.sources or [s])]) if t else []
+        )
         topics.append({
             "name": topic.name,
             "title": topic.title,

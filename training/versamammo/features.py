@@ -48,8 +48,13 @@ def state_hash(module: nn.Module) -> str:
 
 
 def extract(
-    encoder: Encoder, dataset: PreparedDataset, config: Config, device: torch.device, maps: Sequence[str] = (),
-    *, turned: bool = False,
+    encoder: Encoder,
+    dataset: PreparedDataset,
+    config: Config,
+    device: torch.device,
+    maps: Sequence[str] = (),
+    *,
+    turned: bool = False,
 ) -> Features:
     """Features of every image of `dataset` (`turned`: upside down), from the cache where they are. The encoder is put into evaluation mode."""
     encoder = encoder.eval()
@@ -87,7 +92,9 @@ class MapsAndPooled(nn.Module):
         return pooled, *(maps[name] for name in self.names)
 
 
-def runner(encoder: Encoder, names: Sequence[str], example: Tensor, device: torch.device) -> Callable[[Tensor], list[np.ndarray]]:
+def runner(
+    encoder: Encoder, names: Sequence[str], example: Tensor, device: torch.device
+) -> Callable[[Tensor], list[np.ndarray]]:
     """One image [1, channels, h, w] → pooled and maps. On a CPU onnxruntime does it, several times faster than PyTorch."""
     module = MapsAndPooled(encoder, names).eval()
     if device.type == "cpu":

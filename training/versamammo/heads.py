@@ -79,7 +79,9 @@ def run(config: Config, run_uri: str) -> None:
     frozen = state_hash(encoder)
     maps = decoder_maps(encoder)
     names = [m.name for m in maps]
-    train_set, held_set = (PreparedDataset(config.data.sets, (s,), config.input, False) for s in ("train", "validation"))
+    train_set, held_set = (
+        PreparedDataset(config.data.sets, (s,), config.input, False) for s in ("train", "validation")
+    )
     train = extract(encoder, train_set, config, device, names)
     held = extract(encoder, held_set, config, device, names)
 
@@ -95,7 +97,9 @@ def run(config: Config, run_uri: str) -> None:
         if (found := fit_classifier(name, task, train, held, vectors, held_vectors)) is not None
     ]
     for c in classifiers:
-        print(f"  {c.name}: validation macro AUC {c.validation_auc:.3f} (strength {c.strength:g}, temperature {c.temperature:.2f})")
+        print(
+            f"  {c.name}: validation macro AUC {c.validation_auc:.3f} (strength {c.strength:g}, temperature {c.temperature:.2f})"
+        )
 
     decoder, operating = None, {}
     if how.lesions:
@@ -109,7 +113,9 @@ def run(config: Config, run_uri: str) -> None:
     if region is not None:
         print(f"region projection: {region.chosen}: {region.candidates[region.chosen]}")
     if state_hash(encoder) != frozen:
-        raise TrainingError("not-frozen", "The encoder changed while heads were fitted: this is a defect; nothing was published.")
+        raise TrainingError(
+            "not-frozen", "The encoder changed while heads were fitted: this is a defect; nothing was published."
+        )
 
     state = {
         "encoder": encoder.state_dict(),
@@ -155,7 +161,9 @@ def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder, dict[str,
         encoder = load_teacher(store)
     else:
         backbone = config.stage2.backbone if config.stage2 else "tf_efficientnet_lite0"
-        encoder = build_encoder(backbone, channels=config.input.channels, size=(config.input.height, config.input.width), init="imagenet")
+        encoder = build_encoder(
+            backbone, channels=config.input.channels, size=(config.input.height, config.input.width), init="imagenet"
+        )
     encoder.eval().requires_grad_(False)
     round_weights(encoder)
     return encoder, {**seeds, "patientHashes": sorted(set(hashes))}
@@ -184,7 +192,10 @@ def projection_targets(train: Features, held: Features, config: Config, how: Hea
                 sides.append((rows, [str(features.cases[i].labels[field]) for i in rows]))
             names = sorted(set(sides[0][1]) & set(sides[1][1]))
             pairs = [
-                (np.array([i for i, a in zip(*s, strict=True) if a in names], int), np.array([names.index(a) for a in s[1] if a in names], int))
+                (
+                    np.array([i for i, a in zip(*s, strict=True) if a in names], int),
+                    np.array([names.index(a) for a in s[1] if a in names], int),
+                )
                 for s in sides
             ]
             target = Target(f"{field} {source}", pairs[0][0], pairs[0][1], pairs[1][0], pairs[1][1])
@@ -274,11 +285,18 @@ def calibrate_decoder(
         threshold = min(max(threshold, 0.01), 0.99)
         logit = np.log(scores / (1 - scores))
         pair = np.stack([1 - true, true], 1).astype(float)
-        t = calibration.temperature(np.stack([np.zeros_like(logit), logit], 1), pair, "softmax") if true.any() and not true.all() else 1.0
+        t = (
+            calibration.temperature(np.stack([np.zeros_like(logit), logit], 1), pair, "softmax")
+            if true.any() and not true.all()
+            else 1.0
+        )
         t = min(max(t, 0.25), 4.0)
         masks = [1 / (1 + np.exp(-o[0][j])) for o in outputs]
         cuts = np.linspace(0.1, 0.9, 17)
-        means = [np.mean([metrics.dice(m >= c, targets.masks[i] >= 0.5) for i, m in zip(rows, masks, strict=True)]) for c in cuts]
+        means = [
+            np.mean([metrics.dice(m >= c, targets.masks[i] >= 0.5) for i, m in zip(rows, masks, strict=True)])
+            for c in cuts
+        ]
         # the threshold is on the calibrated score
         calibrated = float(1 / (1 + np.exp(-np.log(threshold / (1 - threshold)) / t)))
         sensitivity = metrics.froc(found, [0.5])[0]

@@ -87,7 +87,9 @@ def retrieval(
 def expected_calibration_error(confidence: Array, correct: Array, bins: int = 10) -> float:
     """Mean gap between confidence and accuracy over bins of equal width, weighted by their size."""
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[place == b].mean() - correct[place == b].mean()) * (place == b).mean() for b in np.unique(place)]
+    gaps = [
+        abs(confidence[place == b].mean() - correct[place == b].mean()) * (place == b).mean() for b in np.unique(place)
+    ]
     return float(sum(gaps))
 
 

@@ -30,8 +30,10 @@ class Target:
     @property
     def usable(self) -> bool:
         """Both sides hold the same classes, at least two."""
-        return len(set(self.train_class)) > 1 and len(set(self.validation_class)) > 1 and set(self.validation_class) <= set(
-            self.train_class
+        return (
+            len(set(self.train_class)) > 1
+            and len(set(self.validation_class)) > 1
+            and set(self.validation_class) <= set(self.train_class)
         )
 
 
@@ -94,7 +96,9 @@ def directions(features: np.ndarray, targets: Iterable[Target], strength: float 
     return np.concatenate(rows) / np.sqrt(len(rows)) if rows else np.empty((0, features.shape[1]))
 
 
-def judge(train: np.ndarray, validation: np.ndarray, targets: Iterable[Target], retrieved: set[str]) -> dict[str, float]:
+def judge(
+    train: np.ndarray, validation: np.ndarray, targets: Iterable[Target], retrieved: set[str]
+) -> dict[str, float]:
     """Figures of vectors on validation: mean macro AUC of linear probes, mean macro P@5 of retrieval from training images."""
     aucs, precisions = [], []
     for target in targets:
@@ -124,7 +128,9 @@ def choose(
         weight = np.concatenate([axes, supervised * strength]) if strength and len(supervised) else axes
         name = f"whitening {power:g}, supervised {strength:g}"
         # rounded as the bundle stores it
-        candidate = Projection(mean.astype(np.float16).astype(np.float32), weight.astype(np.float16).astype(np.float32), name, tried)
+        candidate = Projection(
+            mean.astype(np.float16).astype(np.float32), weight.astype(np.float16).astype(np.float32), name, tried
+        )
         figures = judge(candidate(train), candidate(validation), targets, retrieved)
         tried[name] = figures
         if best is None or sum(figures.values()) > sum(tried[best.chosen].values()):

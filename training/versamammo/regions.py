@@ -47,7 +47,12 @@ def marked_regions(cases: Sequence[Case], config: Config, context: float) -> lis
 def widen(box: Sequence[float], context: float, height: int, width: int) -> tuple[float, float, float, float]:
     """The box grown by `context` of its size on each side, within the model input."""
     dx, dy = (box[2] - box[0]) * context, (box[3] - box[1]) * context
-    return (max(0.0, box[0] - dx), max(0.0, box[1] - dy), min(float(width), box[2] + dx), min(float(height), box[3] + dy))
+    return (
+        max(0.0, box[0] - dx),
+        max(0.0, box[1] - dy),
+        min(float(width), box[2] + dx),
+        min(float(height), box[3] + dy),
+    )
 
 
 def pooled(maps: Mapping[str, torch.Tensor], infos: Sequence[MapInfo], boxes: torch.Tensor) -> torch.Tensor:
@@ -92,8 +97,10 @@ def lesion_targets(
                 known = [(i, a) for i, a in zip(rows, answers, strict=True) if a is not None]
                 sides.append(known)
             names = sorted({a for _, a in sides[0]})
-            known = [(np.array([i for i, _ in s]), np.array([names.index(a) for _, a in s if a in names])) for s in
-                     (sides[0], [(i, a) for i, a in sides[1] if a in names])]
+            known = [
+                (np.array([i for i, _ in s]), np.array([names.index(a) for _, a in s if a in names]))
+                for s in (sides[0], [(i, a) for i, a in sides[1] if a in names])
+            ]
             target = Target(f"{field} {source}", known[0][0], known[0][1], known[1][0], known[1][1])
             if target.usable:
                 targets.append(target)

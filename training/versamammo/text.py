@@ -34,7 +34,12 @@ def tokenizer_json() -> bytes:
     """MiniLM's tokenizer without padding, cut at MAX_TOKENS; `@huggingface/tokenizers` reads it."""
     description = json.loads((minilm_folder() / "tokenizer.json").read_text(encoding="utf-8"))
     description["padding"] = None
-    description["truncation"] = {"max_length": MAX_TOKENS, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
+    description["truncation"] = {
+        "max_length": MAX_TOKENS,
+        "strategy": "LongestFirst",
+        "stride": 0,
+        "direction": "Right",
+    }
     return json.dumps(description, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
@@ -101,7 +106,9 @@ class TextEncoder:
     def __call__(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         """Token features [tokens, width] and the sentence vector [width]."""
         ids = np.array([self.ids(text)], np.int64)
-        tokens, sentence = self._session.run(["tokens", "sentence"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        tokens, sentence = self._session.run(
+            ["tokens", "sentence"], {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        )
         return tokens[0], sentence[0]
 
     def sentences(self, texts: Sequence[str]) -> np.ndarray:

@@ -22,8 +22,18 @@ FINDINGS = ["mass", "calcification"]
 CITATION = "Synthetic phantoms of VersaMammo's training/versamammo/tiny.py; no patient."
 
 QUESTIONS = {
-    "laterality": ["which breast is this", "is this the left or the right breast", "what side was imaged", "laterality"],
-    "view": ["which view is this", "is this a cc or mlo view", "what projection was used", "what view does the image show"],
+    "laterality": [
+        "which breast is this",
+        "is this the left or the right breast",
+        "what side was imaged",
+        "laterality",
+    ],
+    "view": [
+        "which view is this",
+        "is this a cc or mlo view",
+        "what projection was used",
+        "what view does the image show",
+    ],
     "density": [
         "what is the breast density",
         "how dense is the breast",
@@ -37,7 +47,12 @@ QUESTIONS = {
         "is there a mass or calcification",
         "what abnormalities can be seen",
     ],
-    "cancer": ["is there cancer", "is there cancer in this breast", "does the image show a malignancy", "is it malignant"],
+    "cancer": [
+        "is there cancer",
+        "is there cancer in this breast",
+        "does the image show a malignancy",
+        "is it malignant",
+    ],
     "masking_potential": ["what is the masking potential", "how much could tissue mask a tumour", "masking level"],
     None: [
         "what is the weather today",
@@ -72,7 +87,9 @@ def _graph(name: str, inputs: list, outputs: list, nodes: list, weights: dict[st
     graph = helper.make_graph(
         nodes, name, inputs, outputs, [numpy_helper.from_array(np.ascontiguousarray(w), k) for k, w in weights.items()]
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="versamammo")
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="versamammo"
+    )
     return bundle.onnx_bytes(model)
 
 
@@ -113,7 +130,9 @@ def _encoder(rng: np.random.Generator, images: np.ndarray) -> tuple[bytes, dict[
         helper.make_node("Concat", ["p4", "p16"], ["pooled"], axis=1),
     ]
     image = _value("image", "batch", 1, HEIGHT, WIDTH)
-    probe = _graph("pooled", [image], [_value("pooled", "batch", 24)], body, {k: v for k, v in weights.items() if k not in TINY})
+    probe = _graph(
+        "pooled", [image], [_value("pooled", "batch", 24)], body, {k: v for k, v in weights.items() if k not in TINY}
+    )
     pooled = run(probe, {"image": images})["pooled"]
     deviation = np.maximum(pooled.std(0), 1e-3)
     q, _ = np.linalg.qr(rng.standard_normal((24, 24)))
@@ -134,7 +153,7 @@ def run(model: bytes, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds)))
+    return dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds), strict=False))
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +165,9 @@ def _ridge(x: np.ndarray, y: np.ndarray, scale: float) -> tuple[np.ndarray, np.n
 
 def _linear(name: str, source: str, size: int, w: np.ndarray, b: np.ndarray) -> bytes:
     nodes = [helper.make_node("Gemm", [source, "w", "b"], ["logits"])]
-    return _graph(name, [_value(source, "batch", size)], [_value("logits", "batch", w.shape[1])], nodes, {"w": w, "b": b})
+    return _graph(
+        name, [_value(source, "batch", size)], [_value("logits", "batch", w.shape[1])], nodes, {"w": w, "b": b}
+    )
 
 
 def _point_heads(rng: np.random.Generator, features: dict[str, np.ndarray]) -> tuple[bytes, bytes]:
@@ -186,7 +207,9 @@ def _region(rng: np.random.Generator) -> bytes:
     nodes = [
         helper.make_node("Shape", ["boxes"], ["shape"]),
         helper.make_node("Gather", ["shape", "zero"], ["count"]),
-        helper.make_node("ConstantOfShape", ["count"], ["batch_index"], value=helper.make_tensor("v", TensorProto.INT64, [1], [0])),
+        helper.make_node(
+            "ConstantOfShape", ["count"], ["batch_index"], value=helper.make_tensor("v", TensorProto.INT64, [1], [0])
+        ),
     ]
     for level, stride in (("map4", 4), ("map16", 16)):
         nodes += [
@@ -219,10 +242,20 @@ def _region(rng: np.random.Generator) -> bytes:
 
 def _tokenizer() -> tuple[bytes, dict[str, int]]:
     """WordPiece tokenizer of the questions' whole words, in the format of huggingface/tokenizers."""
-    words = sorted({word for texts in QUESTIONS.values() for text in texts for word in re.findall(r"\w+|[^\w\s]", text)})
+    words = sorted(
+        {word for texts in QUESTIONS.values() for text in texts for word in re.findall(r"\w+|[^\w\s]", text)}
+    )
     vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "?", ".", ",", *words])}
     special = [
-        {"id": i, "content": t, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+        {
+            "id": i,
+            "content": t,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": True,
+        }
         for i, t in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
     ]
     cls, sep = ({"SpecialToken": {"id": t, "type_id": 0}} for t in ("[CLS]", "[SEP]"))
@@ -315,7 +348,7 @@ def _answer_head(rng: np.random.Generator, features: dict[str, np.ndarray], targ
     return _graph("answers", inputs, [_value("logits", 1, targets.shape[1])], nodes, weights)
 
 
-def build(folder: Path, seed: int = 0) -> dict[str, Any]:
+def build(folder: Path | str, seed: int = 0) -> dict[str, Any]:
     """Writes the bundle to `folder`; the same seed gives the same files."""
     rng = np.random.default_rng(seed)
     facts = [(i % 4, i % 3 == 0, i % 5 == 0, i // 4 % 2) for i in range(96)]
@@ -359,33 +392,53 @@ def build(folder: Path, seed: int = 0) -> dict[str, Any]:
         "condition": None,
         "exploratory": True,
     }
-    shares = {"density": dict(zip(DENSITIES, density.mean(0).tolist())), "findings": dict(zip(FINDINGS, findings.mean(0).tolist()))}
+    shares = {
+        "density": dict(zip(DENSITIES, density.mean(0).tolist(), strict=False)),
+        "findings": dict(zip(FINDINGS, findings.mean(0).tolist(), strict=False)),
+    }
 
     reference, held = list(range(12)), list(range(12, 48))
     rows, region_rows, region_vectors = [], [], []
     for i in reference:
         d, mass, specks, v = facts[i]
-        lesion = {"box": [6, 22, 22, 38], "mask": None, "finding": "mass", "pathology": None, "birads": None, "subtlety": 3}
+        lesion = {
+            "box": [6, 22, 22, 38],
+            "mask": None,
+            "finding": "mass",
+            "pathology": None,
+            "birads": None,
+            "subtlety": 3,
+        }
         record = _record(i, d, mass, specks, v)
         rows.append({**record, "citation": CITATION, "image": record["id"]})
         if not mass:
             continue
         lesion |= {"massShapes": ["round"], "massMargins": ["circumscribed"]}
-        feeds = {"map4": features["map4"][i : i + 1], "map16": features["map16"][i : i + 1], "boxes": np.array([[6, 22, 22, 38]], np.float32)}
+        feeds = {
+            "map4": features["map4"][i : i + 1],
+            "map16": features["map16"][i : i + 1],
+            "boxes": np.array([[6, 22, 22, 38]], np.float32),
+        }
         region_vectors.append(run(region, feeds)["region_vector"][0])
         region_id = str(uuid.uuid5(uuid.UUID(record["id"]), "region/0"))
-        region_rows.append({**record, "id": region_id, "lesions": [lesion], "citation": CITATION, "image": record["id"]})
+        region_rows.append(
+            {**record, "id": region_id, "lesions": [lesion], "citation": CITATION, "image": record["id"]}
+        )
     files |= {
         "support.f32": bundle.float32(vectors[reference]),
         "reference.f32": bundle.float32(vectors[reference]),
         "reference.jsonl": bundle.json_lines(rows),
         "reference-regions.f32": bundle.float32(np.stack(region_vectors)),
         "reference-regions.jsonl": bundle.json_lines(region_rows),
-        "patients.txt": "".join(f"{h}\n" for h in sorted(bundle.patient_hash("phantom", f"p{i:03}") for i in range(96))).encode(),
+        "patients.txt": "".join(
+            f"{h}\n" for h in sorted(bundle.patient_hash("phantom", f"p{i:03}") for i in range(96))
+        ).encode(),
     }
     nearest = np.sort(vectors[held] @ vectors[reference].T, 1)[:, -3:].mean(1)
 
-    def classification(name: str, labels: list[str], activation: str, truth: np.ndarray, question: str) -> dict[str, Any]:
+    def classification(
+        name: str, labels: list[str], activation: str, truth: np.ndarray, question: str
+    ) -> dict[str, Any]:
         logits = run(files[f"heads/{name}.onnx"], {"vector": vectors[held]})["logits"]
         e = np.exp(logits - logits.max(1, keepdims=True))
         p = e / e.sum(1, keepdims=True) if activation == "softmax" else 1 / (1 + np.exp(-logits))
@@ -430,7 +483,7 @@ def build(folder: Path, seed: int = 0) -> dict[str, Any]:
             "vote": None,
             "offset": offset,
             "temperature": 1.0,
-            "prior": dict(zip(labels, answers[name].mean(0).tolist())) if trained else {},
+            "prior": dict(zip(labels, answers[name].mean(0).tolist(), strict=False)) if trained else {},
             "domain": {**domain, "question": QUESTIONS[name][0]} if trained else None,
             "abstainBelow": 0.3 if trained else 0.0,
             "coverage": 1.0 if trained else None,
@@ -482,8 +535,12 @@ def build(folder: Path, seed: int = 0) -> dict[str, Any]:
                 "levels": [
                     {
                         "stride": stride,
-                        "scores": bundle.tensor(f"map{stride}_scores", "float32", "batch", 1, HEIGHT // stride, WIDTH // stride),
-                        "distances": bundle.tensor(f"map{stride}_distances", "float32", "batch", 4, HEIGHT // stride, WIDTH // stride),
+                        "scores": bundle.tensor(
+                            f"map{stride}_scores", "float32", "batch", 1, HEIGHT // stride, WIDTH // stride
+                        ),
+                        "distances": bundle.tensor(
+                            f"map{stride}_distances", "float32", "batch", 4, HEIGHT // stride, WIDTH // stride
+                        ),
                     }
                     for stride in (4, 16)
                 ],
@@ -604,7 +661,11 @@ def build(folder: Path, seed: int = 0) -> dict[str, Any]:
             "cases": "reference.jsonl",
             "count": len(rows),
             "citations": [{"dataset": "phantom", "citation": CITATION, "licence": "Apache-2.0"}],
-            "regions": {"vectors": "reference-regions.f32", "cases": "reference-regions.jsonl", "count": len(region_rows)},
+            "regions": {
+                "vectors": "reference-regions.f32",
+                "cases": "reference-regions.jsonl",
+                "count": len(region_rows),
+            },
         },
         "training": {
             "datasets": [
@@ -621,7 +682,22 @@ def build(folder: Path, seed: int = 0) -> dict[str, Any]:
 
 def _record(i: int, density: int, mass: bool, specks: bool, view: int) -> dict[str, Any]:
     """CaseRecord of a phantom."""
-    labels = {name: None for name in ("timePoint", "birads", "miasDensity", "pathology", "subtlety", "masking", "subtype", "age", "vendor", "site", "machine")}
+    labels = {
+        name: None
+        for name in (
+            "timePoint",
+            "birads",
+            "miasDensity",
+            "pathology",
+            "subtlety",
+            "masking",
+            "subtype",
+            "age",
+            "vendor",
+            "site",
+            "machine",
+        )
+    }
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"phantom/tiny-{i:03}")),
         "dataset": "phantom",
@@ -636,7 +712,7 @@ def _record(i: int, density: int, mass: bool, specks: bool, view: int) -> dict[s
             "density": DENSITIES[density],
             "cancer": bool(mass and density > 1),
             "outcomeBasis": "none",
-            "findings": [f for f, present in zip(FINDINGS, (mass, specks)) if present],
+            "findings": [f for f, present in zip(FINDINGS, (mass, specks), strict=False) if present],
             "findingsComplete": True,
             "massShapes": ["round"] if mass else [],
             "massMargins": [],
@@ -658,7 +734,3 @@ def _sentence(text: bytes, vocabulary: dict[str, int], question: str) -> np.ndar
     ids = [2, *(vocabulary.get(word, 1) for word in re.findall(r"\w+|[^\w\s]", question)), 3]
     feeds = {"input_ids": np.array([ids], np.int64), "attention_mask": np.ones((1, len(ids)), np.int64)}
     return run(text, feeds)["sentence"]
-
-
-if __name__ == "__main__":
-    build(Path(__file__).resolve().parents[2] / "models" / "tiny")
