@@ -1,6 +1,6 @@
 """Kill points: both stages killed (SIGKILL) again and again, at seeded moments, must end as an uninterrupted run does.
 
-`python -m tests.kill_points [--points 10] [--seed 1] [--s3]` prints one JSON object; `npm run train:kill` runs it. Every
+`python -m tests.kill_points [--points 10] [--seed 1] [--s3]` prints a JSON object; `npm run train:kill` runs it. Every
 attempt is a forked process, so that PyTorch is imported once. A kill point is a moment of the clock, or a place in the
 n-th write of an attempt: half of its bytes written or sent, all written but nothing renamed, or just published.
 """
