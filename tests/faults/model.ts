@@ -4,14 +4,17 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ModelError, openModel } from '@versamammo/model';
+import { randomOf } from '../../packages/index/src/testing/sample-points.ts';
 import { breast } from '../../packages/model/src/testing/breast.ts';
 import type { Measurement, Report } from '../../scripts/measurement.ts';
-import { random } from '../random.ts';
 
 const tiny = join(import.meta.dirname, '../../models/tiny');
 
 /** Requests from several callers while workers are killed again and again: each is answered rightly or fails with a typed error. */
-async function killWorkers(rounds: number, next: () => number): Promise<{ row: Report['rows'][number]; problems: string[] }> {
+async function killWorkers(
+  rounds: number,
+  next: () => number,
+): Promise<{ row: Report['rows'][number]; problems: string[] }> {
   const model = await openModel(tiny, { workers: 2, queueLimit: 1000 });
   const images = Array.from({ length: 8 }, (_, i) => breast(i));
   const expected = await model.embedMany(images);
@@ -37,7 +40,8 @@ async function killWorkers(rounds: number, next: () => number): Promise<{ row: R
         else count.wrong++;
       } catch (error) {
         count.failed++;
-        if (!(error instanceof ModelError && error.code === 'worker-failed')) problems.push(`a request failed with ${error}`);
+        if (!(error instanceof ModelError && error.code === 'worker-failed'))
+          problems.push(`a request failed with ${error}`);
       }
     }
   };
@@ -53,7 +57,10 @@ async function killWorkers(rounds: number, next: () => number): Promise<{ row: R
 }
 
 /** A bundle damaged in one place is refused with a sentence, or, where the damage is outside of its files' use, serves as before. */
-async function damageBundles(rounds: number, next: () => number): Promise<{ row: Report['rows'][number]; problems: string[] }> {
+async function damageBundles(
+  rounds: number,
+  next: () => number,
+): Promise<{ row: Report['rows'][number]; problems: string[] }> {
   const folder = await mkdtemp(join(tmpdir(), 'damaged-'));
   const count = { damaged: 0, refused: 0, served: 0 };
   const problems: string[] = [];
@@ -97,7 +104,9 @@ async function damageBundles(rounds: number, next: () => number): Promise<{ row:
 
 async function agree(folder: string, file: string, bytes: Uint8Array): Promise<void> {
   const path = join(folder, 'manifest.json');
-  const manifest = JSON.parse(await readFile(path, 'utf8')) as { files: Record<string, { bytes: number; sha256: string }> };
+  const manifest = JSON.parse(await readFile(path, 'utf8')) as {
+    files: Record<string, { bytes: number; sha256: string }>;
+  };
   manifest.files[file] = { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
   await writeFile(path, JSON.stringify(manifest));
 }
@@ -109,7 +118,7 @@ const measurement: Measurement = {
     bundles: { type: 'number', default: 200, about: 'bundles to damage' },
   },
   async run({ seed, kills, bundles }) {
-    const next = random(Number(seed ?? 1));
+    const next = randomOf(Number(seed ?? 1));
     const killed = await killWorkers(Number(kills), next);
     const damaged = await damageBundles(Number(bundles), next);
     const problems = [...killed.problems, ...damaged.problems];

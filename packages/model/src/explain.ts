@@ -12,7 +12,7 @@ interface Side {
 
 /**
  * Patch-to-patch similarity: features of each cell less the mean over both images, then for every cell the best cosine
- * with a cell of the other image, weighted by both lengths; negative counts as none. Highest cell = 1 on each side.
+ * with a cell of the other image, times the shorter length of the two; negative counts as none. Highest cell = 1 on each side.
  * Stylianou et al., Visualizing Deep Similarity Networks (arXiv 1901.00536), with the best match instead of the sum, so
  * that much background does not outweigh a lesion.
  */
@@ -20,13 +20,7 @@ export function explainCells(query: Side, neighbour: Side, similarity: number): 
   const mean = meanFeature([query, neighbour]);
   const cells = [query, neighbour].map((side) => features(side, mean));
   const [q = [], n = []] = cells;
-  const heatOf = (own: Cell[], other: Cell[]) =>
-    own.map((a) =>
-      Math.max(
-        0,
-        ...other.map((b) => (a.kept && b.kept ? dot(a.direction, b.direction) * Math.sqrt(a.length * b.length) : 0)),
-      ),
-    );
+  const heatOf = (own: Cell[], other: Cell[]) => own.map((a) => Math.max(0, ...other.map((b) => match(a, b))));
   const draw = ({ map, toSource }: Side, heat: number[]) => {
     const highest = Math.max(...heat, Number.MIN_VALUE);
     return {
@@ -37,6 +31,10 @@ export function explainCells(query: Side, neighbour: Side, similarity: number): 
     };
   };
   return { query: draw(query, heatOf(q, n)), neighbour: draw(neighbour, heatOf(n, q)), similarity };
+}
+
+function match(a: Cell, b: Cell): number {
+  return a.kept && b.kept ? dot(a.direction, b.direction) * Math.min(a.length, b.length) : 0;
 }
 
 interface Cell {
