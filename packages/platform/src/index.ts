@@ -8,6 +8,7 @@ export {
   readConfiguration,
 } from './configuration.ts';
 export { type ConsumeEvent, type ConsumeOptions, consume, type Handler } from './consume.ts';
+export { consumeDelivered, type Delivered } from './consume-delivered.ts';
 export { createFile } from './create-file.ts';
 export { type DynamoRecordsOptions, openDynamoRecords } from './dynamo-records.ts';
 export * from './errors.ts';

@@ -8,6 +8,7 @@ import { CreateQueueCommand, SendMessageCommand, SQSClient } from '@aws-sdk/clie
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { motoIsInstalled, startMoto } from '../../../tests/moto.ts';
 import { type ConsumeEvent, consume } from './consume.ts';
+import { consumeDelivered } from './consume-delivered.ts';
 import { InvalidInput, PoisonMessage, Unavailable } from './errors.ts';
 import type { Queue } from './queue.ts';
 import { openSqliteQueue } from './sqlite-queue.ts';
@@ -116,6 +117,27 @@ function contract(open: Open): void {
     const start = Date.now();
     await expect(queue.receive({ maximum: 1, waitSeconds: 20, signal: abort.signal })).rejects.toThrow();
     expect(Date.now() - start).toBeLessThan(5000);
+    await queue.close();
+  });
+
+  test('consumeDelivered returns what failed, buries poison with its reason, sends anew under back-pressure', async () => {
+    const queue = await open();
+    const events: string[] = [];
+    const again = await consumeDelivered(
+      queue,
+      async ({ n }) => {
+        if (n === 1) throw new PoisonMessage('Message one is poison.');
+        if (n === 2) throw new Unavailable('The index is busy.');
+        if (n === 3) throw new Error('a defect');
+      },
+      [0, 1, 2, 3].map((n) => ({ id: `id-${n}`, text: JSON.stringify({ n }), attempts: 1 })),
+      { signal: new AbortController().signal, onEvent: ({ kind }) => events.push(kind) },
+    );
+    expect(again).toEqual(['id-3']);
+    expect(events).toEqual(['done', 'buried', 'held', 'retried']);
+    expect(await queue.dead(10)).toMatchObject([{ body: { n: 1 }, reason: 'Message one is poison.' }]);
+    expect((await queue.depth()).waiting).toBe(1);
+    expect(await queue.receive(now)).toEqual([]);
     await queue.close();
   });
 

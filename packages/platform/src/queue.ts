@@ -27,6 +27,8 @@ export interface Queue<T> {
   send(bodies: T[], options?: { delaySeconds?: number }): Promise<void>;
   /** Waits up to `waitSeconds` for up to `maximum` messages. A message received more than `maximumAttempts` times is buried. */
   receive(options: { maximum: number; waitSeconds: number; signal?: AbortSignal }): Promise<Message<T>[]>;
+  /** Puts a body straight into the dead-letter queue, with a reason (no patient data). */
+  bury(body: T, reason: string): Promise<void>;
   /** Approximate counts. */
   depth(): Promise<{ waiting: number; inFlight: number; dead: number }>;
   dead(limit: number): Promise<DeadMessage<T>[]>;

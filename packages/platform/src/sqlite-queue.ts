@@ -93,6 +93,14 @@ export function openSqliteQueue<T>({
         await sleep(Math.min(POLL_MS, left), undefined, signal && { signal });
       }
     },
+    async bury(body, reason) {
+      const text = encodeMessage(body);
+      transaction(database, () => {
+        const id = randomUUID();
+        insert.run(id, text, Date.now());
+        buryAny.run(reason, id);
+      });
+    },
     async depth() {
       const row = counts.get({ now: Date.now() }) ?? {};
       return { waiting: Number(row.waiting), inFlight: Number(row.inFlight), dead: Number(row.dead) };

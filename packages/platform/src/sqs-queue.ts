@@ -66,9 +66,8 @@ export function openSqsQueue<T>({
       ignoreExpiredReceipt,
     );
 
-  /** Into the dead-letter queue first, then out of this one: a kill in between buries it twice, never loses it. */
-  async function bury(text: string, receipt: string, attempts: number, reason: string): Promise<void> {
-    await call(() =>
+  const toDead = (text: string, attempts: number, reason: string) =>
+    call(() =>
       client.send(
         new SendMessageCommand({
           QueueUrl: deadQueueUrl,
@@ -80,6 +79,10 @@ export function openSqsQueue<T>({
         }),
       ),
     );
+
+  /** Into the dead-letter queue first, then out of this one: a kill in between buries it twice, never loses it. */
+  async function bury(text: string, receipt: string, attempts: number, reason: string): Promise<void> {
+    await toDead(text, attempts, reason);
     await remove(receipt);
   }
 
@@ -167,6 +170,9 @@ export function openSqsQueue<T>({
         else messages.push(toMessage(received));
       }
       return messages;
+    },
+    async bury(body, reason) {
+      await toDead(encodeMessage(body), 1, reason);
     },
     async depth() {
       const [own, dead] = await Promise.all([count(queueUrl), count(deadQueueUrl)]);
