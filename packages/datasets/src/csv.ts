@@ -47,7 +47,16 @@ async function readText(file: string, name: string): Promise<string> {
 
 function parseText(text: string, name: string, delimiter: string): Record<string, string>[] {
   try {
-    return parse(text, { columns: true, bom: true, trim: true, skip_empty_lines: true, delimiter });
+    const records: Record<string, string>[] = parse(text, {
+      columns: true,
+      bom: true,
+      skip_empty_lines: true,
+      delimiter,
+    });
+    // The parser trims around quotes only; published files have spaces and line ends inside them.
+    return records.map((record) =>
+      Object.fromEntries(Object.entries(record).map(([key, value]) => [key.trim(), value.trim()])),
+    );
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : 'it does not parse';
     throw new DatasetError('unexpected-layout', `${name} is not a CSV as published: ${why}`, { cause });

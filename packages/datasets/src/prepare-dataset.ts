@@ -26,6 +26,7 @@ export interface PrepareOptions {
   publisherSplit?: boolean;
   /** Folders of sets prepared before: duplicates across sets follow their split. */
   against?: string[];
+  /** Threads; 0: this one. Default: one for each core. */
   workers?: number;
   /** Called after each image, with how many are done and how many there are. */
   onProgress?: (done: number, total: number) => void;

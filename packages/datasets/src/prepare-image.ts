@@ -16,7 +16,7 @@ import {
   rasterFormat,
   readGrey,
 } from '@versamammo/imaging';
-import { Labels, Lesion, type Mammogram, PreparedCase } from '@versamammo/schema';
+import { Labels, Lesion, type Mammogram, PreparedCase, VersaMammoError } from '@versamammo/schema';
 import { z } from 'zod';
 import type { LesionLabels, SourceImage, SourceLesion } from './adapter.ts';
 import { Fingerprint, fingerprint } from './fingerprint.ts';
@@ -42,8 +42,26 @@ export type Draft = z.infer<typeof Draft>;
 /** Regions smaller than this many source pixels are specks of annotation. */
 const SMALLEST_PART = 9;
 
+/** What became of an image: its draft, the reason of its refusal, or a defect of ours. */
+export type Answer =
+  | { ok: true; draft: Draft }
+  | { ok: false; code: string; reason: string }
+  | { ok: false; defect: string };
+
+/** `prepareImage`, its errors as data, so that they pass between threads. */
+export async function prepareOrExplain(image: SourceImage, context: PrepareContext): Promise<Answer> {
+  try {
+    return { ok: true, draft: await prepareImage(image, context) };
+  } catch (error) {
+    if (error instanceof VersaMammoError) return { ok: false, code: error.code, reason: error.message };
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      return { ok: false, code: 'missing-file', reason: 'The file is named in the labels but not in the folder.' };
+    return { ok: false, defect: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+}
+
 /** Reads, canonicalises and writes one image. Throws `ImagingError` where it cannot be read. */
-export async function prepareImage(image: SourceImage, context: PrepareContext): Promise<Draft> {
+async function prepareImage(image: SourceImage, context: PrepareContext): Promise<Draft> {
   const { mammogram, regions, labels: known } = await load(image, context.from);
   const prepared = prepareMammogram(mammogram, context.longSide);
   const id = imageId(context.dataset, image.id);

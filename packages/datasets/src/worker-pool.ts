@@ -1,20 +1,26 @@
-// Worker threads that prepare images; each takes the next one when it is done.
+// Worker threads that prepare images; each takes the next one when it is done. Or none, and all is done in this thread.
 import { Worker } from 'node:worker_threads';
 import type { SourceImage } from './adapter.ts';
-import type { PrepareContext } from './prepare-image.ts';
-import type { WorkerAnswer } from './prepare-worker.ts';
+import { type Answer, type PrepareContext, prepareOrExplain } from './prepare-image.ts';
 
 /** Calls `take` for the next image until it gives none, and `done` with each answer. Rejects on a defect or an abort. */
 export async function runWorkers(
   count: number,
   context: PrepareContext,
   take: () => SourceImage | undefined,
-  done: (image: SourceImage, answer: WorkerAnswer) => Promise<void>,
+  done: (image: SourceImage, answer: Answer) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
+  if (count === 0) {
+    for (let image = take(); image !== undefined; image = take()) {
+      signal?.throwIfAborted();
+      await done(image, await prepareOrExplain(image, context));
+    }
+    return;
+  }
   const workers = Array.from(
     { length: count },
-    () => new Worker(new URL('./prepare-worker.ts', import.meta.url), { workerData: context }),
+    () => new Worker(new URL('./prepare-worker.ts', import.meta.url), { workerData: context, execArgv: [] }),
   );
   try {
     await Promise.all(
@@ -30,7 +36,7 @@ export async function runWorkers(
   }
 }
 
-function ask(worker: Worker, image: SourceImage): Promise<WorkerAnswer> {
+function ask(worker: Worker, image: SourceImage): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       worker.off('message', onMessage);
@@ -38,7 +44,7 @@ function ask(worker: Worker, image: SourceImage): Promise<WorkerAnswer> {
       worker.off('exit', onExit);
       act();
     };
-    const onMessage = (answer: WorkerAnswer) => settle(() => resolve(answer));
+    const onMessage = (answer: Answer) => settle(() => resolve(answer));
     const onError = (error: unknown) => settle(() => reject(error));
     const onExit = () => settle(() => reject(new Error(`a worker ended while it prepared ${image.id}`)));
     worker.on('message', onMessage);
