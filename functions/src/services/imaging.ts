@@ -1,5 +1,5 @@
-// Imaging: decoding and de-identification as the services use it.
-import { DEFAULT_LIMITS, type Deidentified, deidentify, readMammogram, type TenantKey } from '@versamammo/imaging';
+// Imaging: decoding and de-identification as the services use it, off the main thread.
+import { createImagingPool, DEFAULT_LIMITS, type Deidentified, type TenantKey } from '@versamammo/imaging';
 import type { Configuration } from '@versamammo/platform';
 import type { Mammogram } from '@versamammo/schema';
 import type { CallerFacts } from './image-state.ts';
@@ -10,11 +10,12 @@ export interface Imaging {
   close(): Promise<void>;
 }
 
-export async function openImaging({ maximumBytes }: Configuration): Promise<Imaging> {
+export function openImaging({ maximumBytes }: Configuration): Imaging {
   const limits = { ...DEFAULT_LIMITS, maxBytes: maximumBytes };
+  const pool = createImagingPool();
   return {
-    deidentify: async (bytes, tenantKey) => deidentify(bytes, tenantKey, limits),
-    read: (bytes, { frame, caller = {} } = {}) => readMammogram(bytes, { limits, hints: caller, ...(frame !== null && frame !== undefined && { frame }) }),
-    close: async () => {},
+    deidentify: (bytes, tenantKey) => pool.deidentify(bytes, tenantKey),
+    read: (bytes, { frame, caller = {} } = {}) => pool.read(bytes, { limits, hints: caller, ...(frame !== null && frame !== undefined && { frame }) }),
+    close: () => pool.close(),
   };
 }

@@ -31,7 +31,7 @@ type Described = Omit<NewImage, 'bytes'>;
 interface Root {
   name: string;
   /** Of a tenant: folder roots are read whole by `default`, others below their own id. */
-  list(tenant: string): Promise<{ file: string; image: Described }[]>;
+  list(tenant: string): Promise<DescribedFile[]>;
   read(tenant: string, file: string): Promise<Uint8Array>;
 }
 
@@ -109,13 +109,7 @@ function folderRoot(given: string, maximumBytes: number): Root {
     name,
     async list(tenant) {
       const folder = await folderOf(tenant);
-      const described = await describe(folder, name);
-      if (described !== null) return described;
-      const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-      return entries
-        .filter((entry) => entry.isFile() && IMAGE.test(entry.name))
-        .map((entry) => ({ file: relative(folder, join(entry.parentPath, entry.name)), image: {} }))
-        .sort((a, b) => (a.file < b.file ? -1 : 1));
+      return describeFolder(folder, name);
     },
     async read(tenant, file) {
       const folder = await folderOf(tenant);
@@ -152,8 +146,26 @@ function within(bytes: Uint8Array, maximumBytes: number): Uint8Array {
   return bytes;
 }
 
+/** A file below a folder, and what its data set says of it. */
+export interface DescribedFile {
+  /** Relative to the folder. */
+  file: string;
+  image: Described;
+}
+
+/** Every image below a folder; with labels where it is a prepared set, or a published one of this name that an adapter knows. */
+export async function describeFolder(folder: string, name: string): Promise<DescribedFile[]> {
+  const described = await describe(folder, name);
+  if (described !== null) return described;
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && IMAGE.test(entry.name))
+    .map((entry) => ({ file: relative(folder, join(entry.parentPath, entry.name)), image: {} }))
+    .sort((a, b) => (a.file < b.file ? -1 : 1));
+}
+
 /** With labels: a prepared set, or a published one that an adapter knows by its folder's name. Null for a plain folder. */
-async function describe(folder: string, name: string): Promise<{ file: string; image: Described }[] | null> {
+async function describe(folder: string, name: string): Promise<DescribedFile[] | null> {
   const lines = await readFile(join(folder, 'cases.jsonl'), 'utf8').catch(() => null);
   if (lines !== null)
     return lines
@@ -194,8 +206,8 @@ async function describe(folder: string, name: string): Promise<{ file: string; i
 }
 
 /** Keys of a published set identify nobody; kept as they are, they meet those of the reference collection. */
-function published({ dataset, sourceImageId, patient, exam }: Pick<PreparedCase, 'dataset' | 'sourceImageId' | 'patient' | 'exam'>): Described {
-  return { dataset, sourceImageId, patientKey: patient, ...(exam !== null && { examKey: exam }) };
+function published({ dataset, sourceImageId, patient, exam }: { dataset: string; sourceImageId: string; patient: string | null; exam: string | null }): Described {
+  return { dataset, sourceImageId, ...(patient !== null && { patientKey: patient }), ...(exam !== null && { examKey: exam }) };
 }
 
 /** Only what the set says, so that the rest can still come from the image. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { deriveTenantKey, pseudonym } from '@versamammo/imaging';
-import { type CaseIndex, openEmbeddedIndex, openQdrantIndex, type PointKind } from '@versamammo/index';
+import { type CaseIndex, openSpaces, type Spaces } from '@versamammo/index';
 import { type Model, openModel } from '@versamammo/model';
 import {
   type Configuration,
@@ -20,7 +20,7 @@ import { type Analyze, createAnalyze } from './analyze.ts';
 import { type Audit, openAuditFolder, openAuditObjects } from './audit.ts';
 import { createIdempotency, type Idempotency } from './idempotency.ts';
 import { createImages, type Images } from './images.ts';
-import { openImaging, type Imaging } from './imaging.ts';
+import { openImaging } from './imaging.ts';
 import { createImports, ImportMessage, type Imports } from './imports.ts';
 import { createIngest, type Ingest, isPassing } from './ingest.ts';
 import { createTenantJobs, type TenantJobs } from './jobs.ts';
@@ -43,6 +43,8 @@ export interface Services {
   platform: Platform;
   /** Opened at the first call. */
   model(): Promise<Model>;
+  /** Indexes of the bundle's embedding space, and of the one beside it during a migration. */
+  spaces(): Promise<Spaces>;
   index(): Promise<CaseIndex>;
   /** Null where the bundle has no vectors of regions. */
   regions(): Promise<CaseIndex | null>;
@@ -85,21 +87,15 @@ export async function createServices(configuration: Configuration, options: Serv
   const pseudonymOf = (tenant: string, kind: 'patient' | 'uid', identifier: string) => pseudonym(tenantKey(tenant), kind, identifier);
 
   const model = once(async () => options.model ?? openModel(configuration.bundle ?? BUNDLED, modelOptions(configuration)));
-  const index = once(async () => {
-    const { space, dimension } = await model();
-    const opened = await openIndex(configuration, { space, dimension, kind: 'image' });
+  const spaces = once(async () => {
+    const opened = await openModelSpaces(configuration, await model());
     await loadReference(opened, await model());
     return opened;
   });
-  const regions = once(async () => {
-    const { manifest, regionSpace } = await model();
-    if (manifest.region === null || regionSpace === null) return null;
-    const opened = await openIndex(configuration, { space: regionSpace, dimension: manifest.region.dimension, kind: 'region' });
-    await loadReference(opened, await model());
-    return opened;
-  });
+  const index = async () => (await spaces()).images;
+  const regions = async () => (await spaces()).regions;
 
-  const imaging: Imaging = await openImaging(configuration);
+  const imaging = openImaging(configuration);
   const access = createAccess(records);
   await access.ensureDefaultTenant();
   const audit = configuration.platform.kind === 'local' ? openAuditFolder(join(configuration.platform.data, 'audit')) : openAuditObjects(platform.audit);
@@ -147,6 +143,7 @@ export async function createServices(configuration: Configuration, options: Serv
     configuration,
     platform,
     model,
+    spaces,
     index,
     regions,
     access,
@@ -174,8 +171,7 @@ export async function createServices(configuration: Configuration, options: Serv
     },
     async close() {
       await audit.close();
-      const opened = await Promise.allSettled([index.opened(), regions.opened()]);
-      for (const result of opened) if (result.status === 'fulfilled') await result.value?.close();
+      await (await spaces.opened()?.catch(() => undefined))?.close();
       if (options.model === undefined) await (await model.opened()?.catch(() => undefined))?.close();
       await imaging.close();
       await platform.close();
@@ -204,17 +200,25 @@ function modelOptions({ provider, workers, phrasing }: Configuration) {
   };
 }
 
-async function openIndex({ qdrant, platform }: Configuration, space: { space: string; dimension: number; kind: PointKind }): Promise<CaseIndex> {
-  if (qdrant !== null) return openQdrantIndex({ ...space, url: qdrant.url, ...(qdrant.apiKey !== null && { apiKey: qdrant.apiKey }) });
+function openModelSpaces({ qdrant, platform }: Configuration, { space, dimension, manifest }: Model): Promise<Spaces> {
+  const own = { space, dimension, regionDimension: manifest.region?.dimension ?? null };
+  if (qdrant !== null) return openSpaces({ own, location: { qdrant: { url: qdrant.url, ...(qdrant.apiKey !== null && { apiKey: qdrant.apiKey }) } } });
   const data = platform.kind === 'local' ? platform.data : '.versamammo';
-  return openEmbeddedIndex({ ...space, folder: join(data, 'index', space.space) });
+  return openSpaces({ own, location: { folder: join(data, 'index') } });
 }
 
-/** Puts the bundle's reference collection into the index, unless it is there already. */
-async function loadReference(index: CaseIndex, model: Model): Promise<void> {
+/** Puts the bundle's reference collection into the indexes, unless it is there already. */
+async function loadReference({ images, regions }: Spaces, model: Model): Promise<void> {
   if (model.manifest.reference === null) return;
-  const { images, regions } = await model.reference();
-  const cases = index.kind === 'image' ? images : regions;
-  if ((await index.count({ tenant: 'default', collections: ['reference'] })) === cases.length) return;
-  await index.replaceReference(cases.map(({ record, image, vector }) => ({ id: record.id, image, collection: 'reference', record, vector })));
+  const reference = await model.reference();
+  for (const [index, cases] of [
+    [images, reference.images],
+    [regions, reference.regions],
+  ] as const) {
+    if (index === null || (await index.count({ tenant: EVERYBODY, collections: ['reference'] })) === cases.length) continue;
+    await index.replaceReference(cases.map(({ record, image, vector }) => ({ id: record.id, image, collection: 'reference', record, vector })));
+  }
 }
+
+/** Any tenant sees the reference collection. */
+const EVERYBODY = 'default';

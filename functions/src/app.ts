@@ -1,0 +1,95 @@
+// createApp: the HTTP application, the same on Node and on Lambda.
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { dicomwebRoutes } from './dicomweb/routes.ts';
+import type { AppEnvironment } from './http/environment.ts';
+import { createLog, type Log } from './http/log.ts';
+import { createMetrics } from './http/metrics.ts';
+import { openapiDocument } from './http/openapi-document.ts';
+import type { App, OperationContext } from './http/operation.ts';
+import { problemOf, problemResponse } from './http/problem.ts';
+import { authenticate } from './middleware/authenticate/index.ts';
+import { crossOrigin } from './middleware/cross-origin/index.ts';
+import { hostGuard } from './middleware/host-guard/index.ts';
+import { loadLimit } from './middleware/load-limit/index.ts';
+import { type RateLimitOptions, rateLimit } from './middleware/rate-limit/index.ts';
+import { requestId } from './middleware/request-id/index.ts';
+import { requestLog } from './middleware/request-log/index.ts';
+import { securityHeaders } from './middleware/security-headers/index.ts';
+import { accessRoutes } from './routes/access.ts';
+import { imageRoutes } from './routes/images.ts';
+import { questionRoutes } from './routes/questions.ts';
+import { metricsRoute, publicRoutes } from './routes/system.ts';
+import { uploadContentRoute } from './routes/upload-content.ts';
+import { workRoutes } from './routes/work.ts';
+import { ServiceError } from './service-error.ts';
+import type { Services } from './services/services.ts';
+
+export interface AppOptions {
+  /** Where no key was made yet, requests need none and belong to tenant `default`. Only for a server on loopback. */
+  openWithoutKeys?: boolean;
+  /** Largest file inside a request. Default 64 MiB. */
+  requestBytes?: number;
+  /** Default 60. */
+  requestSeconds?: number;
+  /** Requests worked on at once; more are told to come back. Default 64. */
+  maximumInFlight?: number;
+  /** Of each key. Default 200 a second, 400 at once. */
+  rateLimit?: RateLimitOptions;
+  /** DICOMweb is for the Node server: a gateway in front of Lambda holds neither its sizes nor its streams. */
+  dicomweb?: boolean;
+  log?: Log;
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+/** `app.fetch(request)` answers; `app.request('/v1/me')` does so in tests. */
+export function createApp(services: Services, options: AppOptions = {}): App {
+  const { access, configuration } = services;
+  const log = options.log ?? createLog(configuration.logLevel);
+  const limit = options.rateLimit ?? { perSecond: 200, burst: 400 };
+  const metrics = createMetrics();
+  const load = { inFlight: 0, shed: 0 };
+  const isOpen = async () => options.openWithoutKeys === true && !(await access.hasKeys());
+
+  const app: App = new OpenAPIHono<AppEnvironment>();
+  app.onError((error, c) => {
+    const answer = problemOf(error, c.get('requestId'));
+    if (answer.defect) c.set('defect', error);
+    return problemResponse(answer);
+  });
+  app.notFound((c) => {
+    const isPath = app.routes.some(({ path, method }) => method !== 'ALL' && path === c.req.path);
+    const error = isPath
+      ? new ServiceError('method-not-allowed', 'This path does not take this method: /openapi.json lists what it takes.')
+      : new ServiceError('not-found', 'There is no such path: /openapi.json lists all, /docs explains them.');
+    return problemResponse(problemOf(error, c.get('requestId')));
+  });
+
+  app.use(requestId());
+  app.use(requestLog(log, metrics));
+  app.use(securityHeaders());
+  app.use(crossOrigin(configuration.corsOrigins));
+  app.use(hostGuard(isOpen));
+  publicRoutes(app, services, () => openapiDocument(app));
+  uploadContentRoute(app, services);
+
+  app.use(authenticate(access, isOpen));
+  app.use(rateLimit(limit));
+  metricsRoute(app, services, metrics, load);
+  app.use(loadLimit(options.maximumInFlight ?? 64, load));
+  const context: OperationContext = {
+    app,
+    audit: services.audit,
+    idempotency: services.idempotency,
+    limits: {
+      requestBytes: Math.min(options.requestBytes ?? 64 * MEBIBYTE, configuration.maximumBytes),
+      requestSeconds: options.requestSeconds ?? 60,
+    },
+  };
+  imageRoutes(context, services);
+  questionRoutes(context, services);
+  workRoutes(context, services);
+  accessRoutes(context, services, { requestsPerSecond: limit.perSecond });
+  dicomwebRoutes(context, services, { served: options.dicomweb === true });
+  return app;
+}

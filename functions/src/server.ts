@@ -1,0 +1,103 @@
+// startServer: the application on Node, with its queue worked on in the same process.
+import { serve } from '@hono/node-server';
+import type { Configuration } from '@versamammo/platform';
+import { VersaMammoError } from '@versamammo/schema';
+import { type AppOptions, createApp } from './app.ts';
+import { lockDataFolder } from './data-folder.ts';
+import { createLog } from './http/log.ts';
+import { isLoopback } from './middleware/host-guard/index.ts';
+import { createServices, type Services, type ServicesOptions } from './services/services.ts';
+
+export interface RunningServer {
+  url: string;
+  /** Whether requests need no key: none was made, and only this machine can connect. */
+  open: boolean;
+  services: Services;
+  /** Answers what it has begun, then stops; long ones are cut off after ten seconds. */
+  close(): Promise<void>;
+}
+
+export interface ServerOptions extends Pick<ServicesOptions, 'model'> {
+  app?: Omit<AppOptions, 'openWithoutKeys' | 'dicomweb'>;
+  /** Messages worked on at once. Default 2. */
+  concurrency?: number;
+}
+
+const CLOSE_MS = 10_000;
+
+/**
+ * Locks the data folder, opens model and index, goes on with what was interrupted, and listens.
+ * Throws with a sentence: folder locked, port taken, disk full, no key on an address that others reach.
+ */
+export async function startServer(configuration: Configuration, options: ServerOptions = {}): Promise<RunningServer> {
+  const { platform, host } = configuration;
+  const lock = platform.kind === 'local' ? lockDataFolder(platform.data) : null;
+  const closing: (() => Promise<unknown>)[] = [async () => lock?.release()];
+  const closeAll = async () => {
+    for (const close of closing.reverse()) await close();
+  };
+  try {
+    let url = '';
+    const services = await createServices(configuration, {
+      ...(options.model && { model: options.model }),
+      uploadUrl: () => `${configuration.publicUrl ?? url}/v1/uploads/content`,
+    });
+    closing.push(() => services.close());
+    const open = isLoopback(host) && !(await services.access.hasKeys());
+    if (!isLoopback(host) && !(await services.access.hasKeys()))
+      throw new VersaMammoError(
+        'invalid-configuration',
+        `Others can reach ${host}, so requests need a key: make one with \`versamammo keys create\`, then start again. Without a key only 127.0.0.1 is served.`,
+      );
+    // Fails now, with a sentence, rather than at the first request.
+    await services.index();
+
+    const app = createApp(services, { ...options.app, openWithoutKeys: isLoopback(host), dicomweb: true });
+    const server = await listen(app.fetch, host, configuration.port);
+    closing.push(() => server.close());
+    url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
+    lock?.announce(url);
+
+    const stop = new AbortController();
+    const log = options.app?.log ?? createLog(configuration.logLevel);
+    const working = services.work({ signal: stop.signal, concurrency: options.concurrency ?? 2 }).catch((error: unknown) => {
+      log('error', 'worker', { code: error instanceof VersaMammoError ? error.code : 'defect' });
+    });
+    closing.push(async () => {
+      stop.abort();
+      await working;
+    });
+    return { url, open, services, close: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+function listen(fetch: (request: Request) => Response | Promise<Response>, hostname: string, port: number): Promise<{ port: number; close(): Promise<void> }> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch, hostname, port, overrideGlobalObjects: false }, (address) => {
+      server.off('error', refuse);
+      resolve({ port: address.port, close });
+    });
+    const refuse = (error: Error) => reject(listenError(error, hostname, port));
+    server.once('error', refuse);
+    const close = () =>
+      new Promise<void>((done) => {
+        const timer = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), CLOSE_MS);
+        server.close(() => {
+          clearTimeout(timer);
+          done();
+        });
+        if ('closeIdleConnections' in server) server.closeIdleConnections();
+      });
+  });
+}
+
+function listenError(error: Error, host: string, port: number): Error {
+  const code = 'code' in error ? error.code : '';
+  if (code === 'EADDRINUSE') return new VersaMammoError('port-taken', `Port ${port} is taken by another program: set VERSAMAMMO_PORT to another one, or to 0 for any free one.`);
+  if (code === 'EACCES') return new VersaMammoError('port-taken', `Port ${port} needs more rights than this process has: set VERSAMAMMO_PORT to 1024 or above.`);
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return new VersaMammoError('invalid-configuration', `This machine has no address ${host}: set VERSAMAMMO_HOST to one of its own.`);
+  return error;
+}
