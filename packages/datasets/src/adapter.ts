@@ -1,6 +1,6 @@
 // Adapter: how one published data set is found on disk and what its labels mean.
 import type { Hints, PhantomOptions } from '@versamammo/imaging';
-import type { Box, DatasetRecord, Labels, Lesion, Licence, Split } from '@versamammo/schema';
+import type { Box, DatasetRecord, Labels, Laterality, Lesion, Licence, Split } from '@versamammo/schema';
 import type { z } from 'zod';
 
 /** Where a lesion lies, in source pixels. */
@@ -31,6 +31,8 @@ export interface SourceImage {
   patient: string | null;
   exam: string | null;
   labels: z.input<typeof Labels>;
+  /** Labels of each breast, where only the header says which breast the image shows. */
+  breasts?: Partial<Record<Laterality, SourceImage['labels']>>;
   /** Millimetres per source pixel [row, column] where the publisher states it. */
   spacing?: Hints['spacing'];
   lesions: SourceLesion[];

@@ -68,7 +68,8 @@ async function prepareImage(image: SourceImage, context: PrepareContext): Promis
   const files = [`images/${id}.png`];
   await writeFileAtomically(join(context.to, `images/${id}.png`), encodePrepared(prepared));
   const { lesions, mask } = await writeLesions(regions, id, { mammogram, prepared, to: context.to, files });
-  const labels = Labels.parse({ ...image.labels, ...known });
+  const side = mammogram.laterality?.value;
+  const labels = Labels.parse({ ...image.labels, ...(side && image.breasts?.[side]), ...known });
   return {
     row: {
       id,

@@ -70,7 +70,7 @@ describe('adapters', () => {
       expect(citation.length && source.length && layout.length).toBeGreaterThan(0);
       expect(licence.releasable && !licence.commercialUse).toBe(false);
     }
-    for (const name of ['rsna', 'rsna-512', 'vindr-mammo', 'inbreast', 'mias'])
+    for (const name of ['rsna', 'rsna-512', 'vindr-mammo', 'inbreast', 'mias', 'embed', 'csaw-m'])
       expect(adapterNamed(name).licence.releasable).toBe(false);
   });
 
@@ -209,6 +209,68 @@ describe('adapters', () => {
     expect((x1 - x0) * scale).toBeCloseTo(120, -1);
     // Row 500 of 1024 is the middle of the breast.
     expect((y0 + y1) / 2 / (cases[0]?.rows ?? 1)).toBeCloseTo(0.5, 1);
+  });
+
+  it('cmmd: labels of the breast that the header names', async () => {
+    const { cases } = await prepared('cmmd', {
+      'CMMD_clinicaldata_revision.csv':
+        'ID1,LeftRight,Age,number,abnormality,classification,subtype\nD1-0001,L,44,2,mass,Benign,\nD1-0001,R,44,2,both,Malignant,Luminal A\n',
+      'CMMD/D1-0001/study/series/1-1.dcm': dicom,
+    });
+    expect(cases[0]).toMatchObject({
+      patient: 'D1-0001',
+      labels: {
+        laterality: 'R',
+        pathology: 'malignant',
+        subtype: 'luminal_a',
+        findings: ['mass', 'calcification'],
+        age: 44,
+      },
+    });
+  });
+
+  it('csaw-m: masking potential', async () => {
+    const { cases } = await prepared('csaw-m', {
+      'labels/CSAW-M_train.csv': 'Filename;Label;If_cancer\na.png;7;0\n',
+      'labels/CSAW-M_test.csv': 'Filename;Label;If_cancer\nb.png;1;0\n',
+      'images/preprocessed/train/a.png': encodePhantomPng(made),
+      'images/preprocessed/test/b.png': encodePhantomPng(phantom(2, { longSide: 96 })),
+    });
+    expect(cases.map(({ labels }) => labels.masking)).toEqual([7, 1]);
+  });
+
+  it('bcs-dbt: one slice a lesion, boxes by width and height', async () => {
+    const [x0, y0, x1, y1] = made.lesions[0]?.box ?? [0, 0, 0, 0];
+    const { cases } = await prepared('bcs-dbt', {
+      'BCS-DBT-boxes-train-v2.csv': `PatientID,StudyUID,View,Subject,Slice,X,Y,Width,Height,Class,AD,VolumeSlices\nDBT-P00001,DBT-S1,rcc2,1,0,${x0},${y0},${x1 - x0},${y1 - y0},cancer,0,1\n`,
+      'BCS-DBT-file-paths-train-v2.csv':
+        'PatientID,StudyUID,View,descriptive_path,classic_path\nDBT-P00001,DBT-S1,rcc2,x,Breast/1/1-1.dcm\n',
+      'Breast/1/1-1.dcm': dicom,
+    });
+    expect(cases[0]?.labels).toMatchObject({
+      laterality: 'R',
+      view: 'CC',
+      modality: 'dbt_slice',
+      pathology: 'malignant',
+    });
+    expectMass(cases[0]?.lesions[0]?.box, cases[0]?.columns ?? 0);
+  });
+
+  it('embed: letters of assessment, side of the finding, never releasable', async () => {
+    const { cases } = await prepared('embed', {
+      'tables/EMBED_OpenData_metadata.csv':
+        'empi_anon,acc_anon,anon_dicom_path,FinalImageType,ImageLateralityFinal,ViewPosition\n1.0,2.0,/mnt/x/images/cohort_1/a.dcm,2D,R,CC\n1.0,2.0,/mnt/x/images/cohort_1/b.dcm,cview,R,CC\n',
+      'tables/EMBED_OpenData_clinical.csv':
+        'empi_anon,acc_anon,side,asses,tissueden,path_severity,age_at_study\n1.0,2.0,R,S,3.0,1.0,61.2\n1.0,2.0,L,N,3.0,,61.2\n',
+      'images/cohort_1/a.dcm': dicom,
+    });
+    expect(cases.length).toBe(1);
+    expect(cases[0]).toMatchObject({
+      patient: '1',
+      exam: '2',
+      releasable: false,
+      labels: { birads: 4, density: 'C', pathology: 'malignant', outcomeBasis: 'biopsy', age: 61 },
+    });
   });
 
   it('folder: headers say patient (hashed), side and view; labels.csv says more', async () => {

@@ -1,10 +1,14 @@
 // The adapters by name. Add a line, and a file that exports one.
 import type { Adapter } from '../adapter.ts';
 import { DatasetError } from '../dataset-error.ts';
+import { bcsDbt } from './bcs-dbt.ts';
 import { cbisDdsm } from './cbis-ddsm.ts';
 import { cbisDdsmMass256 } from './cbis-ddsm-mass-256.ts';
 import { cddCesm } from './cdd-cesm.ts';
 import { cddCesmDm512 } from './cdd-cesm-dm-512.ts';
+import { cmmd } from './cmmd.ts';
+import { csawM } from './csaw-m.ts';
+import { embed } from './embed.ts';
 import { folder } from './folder.ts';
 import { inbreast } from './inbreast.ts';
 import { mias } from './mias.ts';
@@ -23,6 +27,10 @@ export const adapters: readonly Adapter[] = [
   vindrMammo,
   inbreast,
   mias,
+  cmmd,
+  csawM,
+  bcsDbt,
+  embed,
   folder,
   phantomSet,
 ];
