@@ -27,8 +27,8 @@ const TASK_MEMORY_MB = 13_312;
 const STOP_SECONDS = 120;
 /** Images that wait before a GPU is worth its start; fewer are done by Lambda meanwhile. */
 const GPU_WORTH = 50;
-/** Images that one worker clears in about a minute: more waiting than this for each, and another one starts. */
-const BACKLOG_PER_WORKER = 1000;
+/** More waiting than this for each worker, and another one starts: at some five images a second, four minutes of work. */
+const BACKLOG_PER_WORKER = 1200;
 const IDLE_MINUTES = 15;
 
 export function createWorker({ settings, key, network, storage, queue, images, environment }: Parts) {
