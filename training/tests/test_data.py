@@ -56,6 +56,7 @@ def test_to_model_input_normalises_per_channel() -> None:
     assert tensor.shape == (3, 4, 6) and tensor.dtype == torch.float32
     assert tensor[:, 0, 0].tolist() == pytest.approx([1.0, 2.4, 3.5])
     assert normalise(torch.zeros(2, 4, 6), STRETCH).shape == (2, 3, 4, 6)
+    assert normalise(torch.zeros(4, 6, device="meta"), STRETCH).device.type == "meta"  # stays where the pixels are
 
 
 def test_boxes_follow_the_image(prepared: list[str]) -> None:

@@ -177,8 +177,8 @@ def fit(grey: Tensor, spec: ModelInput) -> Tensor:
 
 def normalise(grey: Tensor, spec: ModelInput) -> Tensor:
     """Third step: [..., height, width] → [..., channels, height, width], (x − mean) / deviation, grey repeated."""
-    mean = torch.tensor(spec.mean).view(-1, 1, 1)
-    deviation = torch.tensor(spec.deviation).view(-1, 1, 1)
+    mean = torch.tensor(spec.mean, device=grey.device).view(-1, 1, 1)
+    deviation = torch.tensor(spec.deviation, device=grey.device).view(-1, 1, 1)
     return (grey.unsqueeze(-3) - mean) / deviation
 
 
