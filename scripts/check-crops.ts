@@ -18,6 +18,9 @@ import {
 import { type Mammogram, mapBox } from '@versamammo/schema';
 import { printReport, type Row } from './measurement.ts';
 
+/** Pixels a side of a crop on a contact sheet, and crops in a row. */
+const TILE = 96;
+const ACROSS = 20;
 const SETS = ['cbis-ddsm-mass-256', 'rsna-512', 'cdd-cesm-dm-512'];
 const root = join(import.meta.dirname, '..');
 const shared = process.env.VERSAMAMMO_SHARED ?? join(root, '..', 'shared');
@@ -183,9 +186,6 @@ function largestRegion({ pixels, rows, columns }: FloatImage, threshold: number)
     if (root(i) === best) region.fill(1, run.y * columns + run.from, run.y * columns + run.to);
   return { pixels: region, rows, columns };
 }
-
-const TILE = 96;
-const ACROSS = 20;
 
 function tileOf({ pixels, rows, columns }: FloatImage): FloatImage {
   const scale = TILE / Math.max(rows, columns);

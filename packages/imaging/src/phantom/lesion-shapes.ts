@@ -41,7 +41,7 @@ function outlineOf({ shape, margin }: PhantomMass, random: Random): (angle: numb
   const add = (count: number, size: number) => waves.push({ count, size, phase: random.between(0, 2 * Math.PI) });
   if (shape === 'round') add(3, 0.02);
   if (shape === 'oval') add(2, random.between(0.16, 0.24));
-  if (shape === 'lobulated') add(random.whole(3, 4), random.between(0.11, 0.16));
+  if (shape === 'lobulated') for (const count of [2, random.whole(3, 4), 5]) add(count, random.between(0.05, 0.12));
   if (shape === 'irregular') for (const count of [2, 3, 5, 7]) add(count, random.between(0.06, 0.14));
   if (margin === 'microlobulated') add(random.whole(9, 13), random.between(0.06, 0.09));
   return (angle) => waves.reduce((sum, wave) => sum + wave.size * Math.cos(wave.count * angle + wave.phase), 1);

@@ -147,10 +147,12 @@ function drawTissue(
       const [mx, my] = [(x + 0.5) * pixel, (y + 0.5) * pixel];
       const thickness = 1 - Math.max(0, 1 - below / 24) ** 2.2;
       const texture = powerLawNoise(seed + 7, mx, my, { coarsest: 48, finest: Math.max(0.5, pixel) });
-      const dense = smoothStep(limit - 0.28, limit + 0.42, glandular[at] as number);
-      const fat = 0.1 + 0.12 * thickness + 0.022 * texture * thickness;
-      const gland = gain * dense * thickness * (0.8 + 0.28 * texture);
-      const strand = 0.13 * strands(shape, mx, my, seed) * (0.35 + 0.65 * thickness) * smoothStep(1, 9, below);
+      // Fat lobules lie between the glands.
+      const lobules = smoothStep(-0.75, 0.55, powerLawNoise(seed + 37, mx, my, { coarsest: 15, finest: 1.8 }));
+      const dense = smoothStep(limit - 0.35, limit + 0.5, glandular[at] as number) * (0.45 + 0.55 * lobules);
+      const fat = 0.1 + 0.12 * thickness + 0.03 * texture * thickness;
+      const gland = gain * dense * thickness * (0.92 + 0.34 * texture);
+      const strand = 0.17 * strands(shape, mx, my, seed) * (0.35 + 0.65 * thickness) * smoothStep(1, 9, below);
       const skin = 0.13 * smoothStep(2.4, 0.9, below) * smoothStep(0, 0.7, below);
       grey[at] = fat + Math.max(0, gland) + strand * (1 - 0.6 * dense) + skin + muscle(shape, mx, my, seed);
     }
@@ -213,17 +215,19 @@ function glandularField(
   );
 }
 
-/** Thin bright lines: ducts towards the nipple, ligaments across. Ridges of noise. */
+/** Thin bright lines: ducts towards the nipple, ligaments across, in patches. Ridges of noise. */
 function strands({ nipple }: BreastShape, x: number, y: number, seed: number): number {
   const [dx, dy] = [nipple.x - x, y - nipple.y];
   const angle = Math.atan2(dy, Math.max(0.1, dx));
   const distance = Math.hypot(dx, dy);
-  const bentX = x + 5 * gradientNoise(seed + 61, x / 22, y / 22);
-  const bentY = y + 5 * gradientNoise(seed + 67, x / 22, y / 22);
-  const ducts = ridge(gradientNoise(seed + 71, 9 * angle + 0.05 * bentY, distance / 38), 0.05);
-  const ligaments = ridge(gradientNoise(seed + 73, bentX / 13, bentY / 13), 0.045);
-  const fine = ridge(gradientNoise(seed + 79, bentX / 6, bentY / 6), 0.06);
-  return Math.max(0.8 * ducts, 0.8 * ligaments, 0.45 * fine);
+  const warp = { coarsest: 24, finest: 3 };
+  const bentX = x + 6 * powerLawNoise(seed + 61, x, y, warp);
+  const bentY = y + 6 * powerLawNoise(seed + 67, x, y, warp);
+  const patch = (of: number, size: number) => smoothStep(-0.15, 0.7, gradientNoise(seed + of, x / size, y / size));
+  const ducts = ridge(gradientNoise(seed + 71, 11 * angle + 0.06 * bentY, distance / 46), 0.05) * patch(103, 34);
+  const ligaments = ridge(gradientNoise(seed + 73, bentX / 19, bentY / 11), 0.04) * patch(107, 20);
+  const fine = ridge(gradientNoise(seed + 79, bentX / 9, bentY / 5), 0.07) * patch(109, 11);
+  return Math.max(ducts, 0.85 * ligaments, 0.5 * fine);
 }
 
 const ridge = (noise: number, width: number) => Math.exp(-((noise / width) ** 2));
