@@ -1,5 +1,5 @@
 // Label tables: published value → ours. A value that no table knows is an error, never a guess.
-import { type Density, Labels, type Pathology } from '@versamammo/schema';
+import type { Density, Pathology } from '@versamammo/schema';
 import { DatasetError } from './dataset-error.ts';
 
 /** Reads `value` through `table`. Throws `DatasetError` `unknown-label` with the column and the value. */
@@ -62,6 +62,3 @@ export function shared<T>(values: readonly T[]): T | null {
 export function unique<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
 }
-
-/** Labels with everything unknown. */
-export const UNKNOWN: Labels = Labels.parse({});

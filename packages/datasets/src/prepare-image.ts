@@ -35,7 +35,7 @@ export interface PrepareContext {
 }
 
 /** A row before splits and duplicates are known, and the fingerprint by which duplicates are found. */
-export const DraftCase = PreparedCase.omit({ split: true, duplicateOf: true });
+const DraftCase = PreparedCase.omit({ split: true, duplicateOf: true });
 export const Draft = z.strictObject({ row: DraftCase, fingerprint: Fingerprint, files: z.array(z.string()) });
 export type Draft = z.infer<typeof Draft>;
 

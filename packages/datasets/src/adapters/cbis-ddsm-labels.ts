@@ -16,7 +16,7 @@ import {
   worstPathology,
 } from '../label-table.ts';
 
-export const CBIS_FILES = {
+const CBIS_FILES = {
   mass: { train: 'mass_case_description_train_set.csv', test: 'mass_case_description_test_set.csv' },
   calc: { train: 'calc_case_description_train_set.csv', test: 'calc_case_description_test_set.csv' },
 } as const;
@@ -36,10 +36,10 @@ const COLUMNS = [
   'ROI mask file path',
 ] as const;
 
-export const LATERALITY: Readonly<Record<string, Laterality>> = { LEFT: 'L', RIGHT: 'R' };
-export const VIEW: Readonly<Record<string, View>> = { CC: 'CC', MLO: 'MLO' };
+const LATERALITY: Readonly<Record<string, Laterality>> = { LEFT: 'L', RIGHT: 'R' };
+const VIEW: Readonly<Record<string, View>> = { CC: 'CC', MLO: 'MLO' };
 
-export const PATHOLOGY: Readonly<Record<string, { pathology: Pathology; basis: OutcomeBasis }>> = {
+const PATHOLOGY: Readonly<Record<string, { pathology: Pathology; basis: OutcomeBasis }>> = {
   MALIGNANT: { pathology: 'malignant', basis: 'biopsy' },
   BENIGN: { pathology: 'benign', basis: 'biopsy' },
   /** Judged benign without recalling the patient: no tissue, the outcome rests on follow-up. */
@@ -47,7 +47,7 @@ export const PATHOLOGY: Readonly<Record<string, { pathology: Pathology; basis: O
 };
 
 /** The publisher files distortions, asymmetries and nodes under "mass" too; `also` is what they are beside it. */
-export const MASS_SHAPE: Readonly<Record<string, { shape: MassShape; also: Finding | null }>> = {
+const MASS_SHAPE: Readonly<Record<string, { shape: MassShape; also: Finding | null }>> = {
   ROUND: { shape: 'round', also: null },
   OVAL: { shape: 'oval', also: null },
   LOBULATED: { shape: 'lobulated', also: null },
@@ -58,7 +58,7 @@ export const MASS_SHAPE: Readonly<Record<string, { shape: MassShape; also: Findi
   LYMPH_NODE: { shape: 'lymph_node', also: null },
 };
 
-export const MASS_MARGIN: Readonly<Record<string, MassMargin>> = {
+const MASS_MARGIN: Readonly<Record<string, MassMargin>> = {
   CIRCUMSCRIBED: 'circumscribed',
   OBSCURED: 'obscured',
   ILL_DEFINED: 'ill_defined',

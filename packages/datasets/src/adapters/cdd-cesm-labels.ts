@@ -7,7 +7,7 @@ import { ageOf, DENSITY_A_TO_D, isEmpty, mapped, unique, wholeNumber, worstBirad
 export const CDD_CITATION =
   'Khaled R, Helal M, Alfarghaly O, Mokhtar O, Elkorany A, El Kassas H, Fahmy A. Categorized contrast enhanced mammography dataset for diagnostic and artificial intelligence research. Sci Data 9, 122 (2022). Data: The Cancer Imaging Archive, doi:10.7937/29kw-ae92';
 
-export const CDD_PATHOLOGY: Readonly<Record<string, Pathology>> = {
+const CDD_PATHOLOGY: Readonly<Record<string, Pathology>> = {
   Normal: 'normal',
   Benign: 'benign',
   Malignant: 'malignant',

@@ -18,7 +18,7 @@ const IMAGE_COLUMNS = [
 const EXAM_COLUMNS = ['empi_anon', 'acc_anon', 'side', 'asses', 'tissueden', 'path_severity'] as const;
 
 /** BI-RADS assessments are letters; X is none. */
-export const EMBED_ASSESSMENT: Readonly<Record<string, number | null>> = {
+const EMBED_ASSESSMENT: Readonly<Record<string, number | null>> = {
   A: 0,
   N: 1,
   B: 2,

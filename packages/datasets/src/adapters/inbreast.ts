@@ -12,7 +12,7 @@ import { researchOnly } from '../licences.ts';
 const COLUMNS = ['Laterality', 'View', 'File Name', 'ACR', 'Bi-Rads'] as const;
 
 /** Names of the outlines, with the spellings of the publisher. Spiculated regions surround a mass marked apart; points are single calcifications. */
-export const INBREAST_FINDING: Readonly<Record<string, Finding | null>> = {
+const INBREAST_FINDING: Readonly<Record<string, Finding | null>> = {
   Mass: 'mass',
   Calcification: 'calcification',
   Calcifications: 'calcification',

@@ -7,7 +7,7 @@ import { DatasetError } from '../dataset-error.ts';
 import { mapped, unique, worstPathology } from '../label-table.ts';
 import { researchOnly } from '../licences.ts';
 
-export const MIAS_CLASS: Readonly<Record<string, { finding: Finding; margin: MassMargin | null } | null>> = {
+const MIAS_CLASS: Readonly<Record<string, { finding: Finding; margin: MassMargin | null } | null>> = {
   CALC: { finding: 'calcification', margin: null },
   CIRC: { finding: 'mass', margin: 'circumscribed' },
   SPIC: { finding: 'mass', margin: 'spiculated' },

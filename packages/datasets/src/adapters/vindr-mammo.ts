@@ -19,7 +19,7 @@ const BREAST_COLUMNS = [
 const FINDING_COLUMNS = ['image_id', 'finding_categories', 'finding_birads', 'xmin', 'ymin', 'xmax', 'ymax'] as const;
 
 /** Of the three asymmetries the vocabulary keeps one; `raw` tells which. */
-export const VINDR_FINDING: Readonly<Record<string, Finding | null>> = {
+const VINDR_FINDING: Readonly<Record<string, Finding | null>> = {
   'No Finding': null,
   Mass: 'mass',
   'Suspicious Calcification': 'calcification',

@@ -19,7 +19,7 @@ export interface BreastSegmentation {
 }
 
 /** Segmentation is done at this long side: 4 mm of detail on a large film, enough for an outline. */
-export const WORKING_SIDE = 320;
+const WORKING_SIDE = 320;
 
 /** What must be gained over the background, as a share of the grey range, to count as tissue. */
 const TISSUE_CONTRAST = 0.02;
