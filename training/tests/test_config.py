@@ -33,6 +33,12 @@ def test_paper_is_the_published_system() -> None:
     assert not any(vars(two.defects).values())
 
 
+def test_published_compat_has_every_defect() -> None:
+    config = load_config(CONFIGS / "published-compat.yaml")
+    assert config.stage1 is not None and config.stage1.published_ignored_centering
+    assert config.stage2 is not None and all(vars(config.stage2.defects).values()) and config.stage2.batch == 28
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

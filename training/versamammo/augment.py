@@ -90,7 +90,7 @@ def _tone(view: Tensor, rng: np.random.Generator, how: Augment) -> Tensor:
 
 
 def _resample(view: Tensor, rng: np.random.Generator, low: int, source_long_side: int) -> Tensor:
-    """Down to a long side between `low` (of a source of the given size) and full, and up again."""
+    """Down to between `low` / `source_long_side` and all of the view's pixels, and up again."""
     floor = min(1.0, low / source_long_side)
     scale = rng.uniform(floor, 1.0)
     height, width = view.shape

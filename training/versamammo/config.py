@@ -97,7 +97,7 @@ class Augment:
     gamma: float = 0.35
     contrast: float = 0.25
     brightness: float = 0.08
-    #: Resampled down to a long side between `blur_to` and the image's own, and up again.
+    #: Resampled down, to at least `blur_to` / (the source's long side) of the view's pixels, and up again.
     blur_p: float = 0.5
     blur_to: int = 256
     jpeg_p: float = 0.3
