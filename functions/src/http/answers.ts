@@ -18,19 +18,21 @@ import {
 } from '@versamammo/schema';
 import { SCOPES } from '../services/access.ts';
 
+// clone(): a schema that was made before zod-openapi was loaded has no openapi().
+
 /** Recursive, so written by hand in OpenAPI; validated by the schema itself. */
-export const FilterSchema = Filter.openapi('Filter', {
+export const FilterSchema = Filter.clone().openapi('Filter', {
   type: 'object',
   description:
     'A condition: {"and": […]}, {"or": […]}, {"not": …}, {"field", "in": […]}, {"field", "gte"|"gt"|"lte"|"lt": number} or {"field", "known": boolean}.',
   example: { and: [{ field: 'density', in: ['C', 'D'] }, { field: 'age', gte: 50, lt: 70 }] },
 });
 
-export const BoxSchema = Box.openapi('Box', { description: '[x0, y0, x1, y1] in pixels of the source image, x1 and y1 exclusive.' });
-export const LabelsSchema = Labels.openapi('Labels');
-export const LabelsPatchSchema = LabelsPatch.openapi('LabelsPatch');
-export const LesionSchema = Lesion.openapi('Lesion');
-export const AnswerSchema = Answer.openapi('Answer');
+export const BoxSchema = Box.clone().openapi('Box', { description: '[x0, y0, x1, y1] in pixels of the source image, x1 and y1 exclusive.' });
+export const LabelsSchema = Labels.clone().openapi('Labels');
+export const LabelsPatchSchema = LabelsPatch.clone().openapi('LabelsPatch');
+export const LesionSchema = Lesion.clone().openapi('Lesion');
+export const AnswerSchema = Answer.clone().openapi('Answer');
 export const Collections = z.array(Collection).min(1).max(3).openapi({ description: 'Default own and reference; `demo` only when named.' });
 export const FieldSchema = FieldName;
 

@@ -243,7 +243,7 @@ function document<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodO
           required: true,
           content: {
             'application/json': { schema: body },
-            ...(takesFile === true && { 'multipart/form-data': { schema: body.extend({ file: FILE }) } }),
+            ...(takesFile === true && { 'multipart/form-data': { schema: z.strictObject({ ...body.shape, file: FILE }) } }),
           },
         },
       }),
@@ -273,4 +273,4 @@ const IDEMPOTENCY = z.object({
   'idempotency-key': z.string().min(1).max(128).regex(/^[\x21-\x7e]+$/).optional().openapi({ description: 'The same key with the same body gets the first answer again, for 24 hours.' }),
 });
 const FILE = z.any().openapi({ type: 'string', format: 'binary', description: 'DICOM, PNG, JPEG or PGM.' });
-const ProblemSchema = Problem.openapi('Problem');
+const ProblemSchema = Problem.clone().openapi('Problem');
