@@ -1,7 +1,9 @@
 // @versamammo/imaging: bytes → one normalised Mammogram; de-identification; previews; phantoms.
 
 export { canonicalise, type Hints } from './canonicalise.ts';
+export { GLYPHS } from './deidentify/bitmap-font.ts';
 export { type Deidentified, deidentify } from './deidentify/deidentify.ts';
+export { findText, type TextLine } from './deidentify/find-text.ts';
 export type { QuarantineReason } from './deidentify/quarantine.ts';
 export {
   deriveTenantKey,
