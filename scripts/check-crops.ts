@@ -120,14 +120,30 @@ function countOutside(
 
 /**
  * Share of the breast inside the crop. The breast is measured without the code that crops: Otsu's threshold on the
- * image's own histogram, lowered to a third to take in the fatty margin, then the largest 4-connected region of rows of
- * such pixels (run by run), less a white film frame of up to 3 %.
+ * image's own histogram, lowered to a third to take in the fatty margin; the largest 4-connected region of such pixels,
+ * less a white film frame of up to 3 %; of it the rows around the widest one, up and down to where it narrows to less
+ * than a twelfth of that, which is where skin folds of arm and abdomen, and strips of film edge, begin.
  */
 function breastKept(grey: FloatImage, crop: readonly number[]): number {
-  const threshold = otsu(grey.pixels) / 3;
-  const region = largestRegion(grey, threshold);
+  const region = aroundWidestRow(largestRegion(grey, otsu(grey.pixels) / 3));
   const { inside, outside } = countOutside(region, crop, (value) => value === 1);
   return inside + outside === 0 ? 1 : inside / (inside + outside);
+}
+
+function aroundWidestRow({ pixels, rows, columns }: FloatImage): FloatImage {
+  const widths = Array.from({ length: rows }, (_, y) =>
+    pixels.subarray(y * columns, (y + 1) * columns).reduce((sum, value) => sum + value, 0),
+  );
+  const widest = widths.indexOf(Math.max(...widths));
+  const wide = (y: number) => (widths[y] ?? 0) >= (widths[widest] ?? 0) / 12;
+  let [first, last] = [widest, widest];
+  while (wide(first - 1)) first--;
+  while (wide(last + 1)) last++;
+  return {
+    pixels: pixels.map((value, i) => (i >= first * columns && i < (last + 1) * columns ? value : 0)),
+    rows,
+    columns,
+  };
 }
 
 function otsu(pixels: Float32Array): number {
