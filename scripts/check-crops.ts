@@ -121,22 +121,24 @@ function countOutside(
 /**
  * Share of the breast inside the crop. The breast is measured without the code that crops: Otsu's threshold on the
  * image's own histogram, lowered to a third to take in the fatty margin; the largest 4-connected region of such pixels,
- * less a white film frame of up to 3 %; of it the rows around the widest one, up and down to where it narrows to less
- * than a twelfth of that, which is where skin folds of arm and abdomen, and strips of film edge, begin.
+ * less a white film frame of up to 3 %; of it the rows around the middle of its area, up and down to where it narrows to
+ * less than a twelfth of that row, which is where skin folds of arm and abdomen, and strips of film edge, begin.
  */
 function breastKept(grey: FloatImage, crop: readonly number[]): number {
-  const region = aroundWidestRow(largestRegion(grey, otsu(grey.pixels) / 3));
+  const region = aroundMiddleRow(largestRegion(grey, otsu(grey.pixels) / 3));
   const { inside, outside } = countOutside(region, crop, (value) => value === 1);
   return inside + outside === 0 ? 1 : inside / (inside + outside);
 }
 
-function aroundWidestRow({ pixels, rows, columns }: FloatImage): FloatImage {
+function aroundMiddleRow({ pixels, rows, columns }: FloatImage): FloatImage {
   const widths = Array.from({ length: rows }, (_, y) =>
     pixels.subarray(y * columns, (y + 1) * columns).reduce((sum, value) => sum + value, 0),
   );
-  const widest = widths.indexOf(Math.max(...widths));
-  const wide = (y: number) => (widths[y] ?? 0) >= (widths[widest] ?? 0) / 12;
-  let [first, last] = [widest, widest];
+  const total = widths.reduce((sum, width) => sum + width, 0);
+  let middle = 0;
+  for (let above = widths[0] ?? 0; above < total / 2; above += widths[middle] ?? 0) middle++;
+  const wide = (y: number) => (widths[y] ?? 0) >= (widths[middle] ?? 0) / 12;
+  let [first, last] = [middle, middle];
   while (wide(first - 1)) first--;
   while (wide(last + 1)) last++;
   return {
