@@ -104,7 +104,7 @@ def _table(rows: dict[str, list[Measure]]) -> list[str]:
         cells = []
         for name in names:
             found = _same(rows[name], m)
-            cells.append(_interval(found.interval()) if found else "–")
+            cells.append(_interval(found.interval) if found else "–")
         beside = _same(other, m) if other else None
         gap = "–"
         if beside is not None and len(beside.patients) == len(m.patients):
@@ -129,7 +129,7 @@ def _signed(i: bootstrap.Interval) -> str:
 def _line(m: Measure) -> str:
     chance = "–" if m.chance is None else f"{m.chance:.3f}"
     return (
-        f"| {m.name} | {m.source} | {_interval(m.interval())} | {chance} | {len(m.patients)} | {len(set(m.patients))} |"
+        f"| {m.name} | {m.source} | {_interval(m.interval)} | {chance} | {len(m.patients)} | {len(set(m.patients))} |"
     )
 
 
@@ -199,7 +199,7 @@ def _roc(rows: dict[str, list[Measure]]) -> bytes:
             found = _same(measures, m)
             if found is not None and found.second is not None:
                 x, y, _ = roc_curve(found.first[:, 1], found.second[:, 1])
-                axis.plot(x, y, label=f"{name} {found.value():.2f}")
+                axis.plot(x, y, label=f"{name} {found.value(None):.2f}")
         axis.plot([0, 1], [0, 1], ":", color="grey")
         axis.set_title(f"{m.name.split(',')[0]}\n{m.source}", fontsize=8)
         axis.legend(fontsize=6)
@@ -246,7 +246,7 @@ def _froc(own: Sequence[Measure]) -> bytes:
     for m in own:
         if " sensitivity at " in m.name:
             label, rest = m.name.split(" sensitivity at ")
-            lines.setdefault(label, []).append((float(rest.split()[0]), m.value()))
+            lines.setdefault(label, []).append((float(rest.split()[0]), m.value(None)))
     for label, points in lines.items():
         axis.plot(*zip(*sorted(points), strict=True), "o-", label=label)
     axis.set_xlabel("false positives an image")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -25,22 +27,28 @@ class Measure:
     second: np.ndarray | None
     chance: float | None
 
-    def value(self, weight: np.ndarray | None = None) -> float:
+    @cached_property
+    def value(self) -> Callable[[np.ndarray | None], float]:
+        """The metric as a function of how often each image counts (None: once)."""
+        first, second = self.first, self.second
+        if self.kind == "mean":
+            return lambda w: float(np.average(first, weights=w)) if w is None or w.sum() else float("nan")
+        if second is None:
+            raise ValueError(f"{self.name}: a {self.kind} needs two arrays")
         if self.kind == "macro_auc":
-            return metrics.macro_auc(self.first, _given(self.second), weight)
+            return metrics.ranked_macro_auc(first, second)
         if self.kind == "macro_mean":
-            return metrics.mean_over_classes(self.first, _given(self.second), weight)
-        if self.kind == "balanced_accuracy":
-            return metrics.balanced_accuracy(self.first, _given(self.second), weight)
-        w = np.ones(len(self.first)) if weight is None else weight
-        return float((w * self.first).sum() / w.sum()) if w.sum() else float("nan")
+            return lambda w: metrics.mean_over_classes(first, second, w)
+        return lambda w: metrics.balanced_accuracy(first, second, w)
 
-    def interval(self, replicates: int = bootstrap.REPLICATES) -> bootstrap.Interval:
-        return bootstrap.interval(self.value, self.patients, replicates)
+    @cached_property
+    def interval(self) -> bootstrap.Interval:
+        """The value and its 95 % interval of 2,000 replicates over patients."""
+        return bootstrap.interval(self.value, self.patients)
 
-    def metric(self, replicates: int = bootstrap.REPLICATES) -> dict[str, Any] | None:
+    def metric(self) -> dict[str, Any] | None:
         """The manifest's Metric; None where the value is undefined."""
-        found = self.interval(replicates)
+        found = self.interval
         if np.isnan(found.value) or np.isnan(found.low):
             return None
         return {
@@ -49,7 +57,7 @@ class Measure:
             "split": "test",
             "value": round(found.value, 4),
             "interval": [round(found.low, 4), round(found.high, 4)],
-            "replicates": replicates,
+            "replicates": bootstrap.REPLICATES,
             "chance": None if self.chance is None else round(self.chance, 4),
             "images": len(self.patients),
             "patients": len(set(self.patients)),
@@ -74,9 +82,3 @@ def measure_of(document: dict[str, Any]) -> Measure:
     second = None if document["second"] is None else np.array(document["second"], float)
     patients = tuple(str(p) for p in document["patients"])
     return Measure(document["name"], document["source"], document["kind"], patients, first, second, document["chance"])
-
-
-def _given(value: np.ndarray | None) -> np.ndarray:
-    if value is None:
-        raise ValueError("this measure needs two arrays")
-    return value

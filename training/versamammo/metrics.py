@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import rankdata
 
 Array = np.ndarray
+
+
+def ranked_auc(positive: Array, score: Array) -> Callable[[Array | None], float]:
+    """`auc` as a function of the weight alone: the ranking is done once, for many bootstrap replicates."""
+    known = positive.astype(bool)
+    rank = rankdata(score, "dense").astype(int) - 1
+
+    def value(weight: Array | None) -> float:
+        w = np.ones(len(score)) if weight is None else weight.astype(float)
+        p, q = w * known, w * ~known
+        if p.sum() == 0 or q.sum() == 0:
+            return float("nan")
+        below = np.bincount(rank, q)
+        less = np.concatenate([[0.0], np.cumsum(below)[:-1]])
+        return float((p * (less[rank] + 0.5 * below[rank])).sum() / (p.sum() * q.sum()))
+
+    return value
 
 
 def auc(positive: Array, score: Array, weight: Array | None = None) -> float:
@@ -16,23 +33,24 @@ def auc(positive: Array, score: Array, weight: Array | None = None) -> float:
     Args:
         positive: bool [n]; score: float [n]; weight: how often each image counts [n] (a bootstrap replicate), or None.
     """
-    positive = positive.astype(bool)
-    w = np.ones(len(score)) if weight is None else weight.astype(float)
-    p, q = w * positive, w * ~positive
-    if p.sum() == 0 or q.sum() == 0:
-        return float("nan")
-    rank = rankdata(score, "dense").astype(int) - 1
-    below = np.bincount(rank, q)
-    less = np.concatenate([[0.0], np.cumsum(below)[:-1]])
-    return float((p * (less[rank] + 0.5 * below[rank])).sum() / (p.sum() * q.sum()))
+    return ranked_auc(positive, score)(weight)
 
 
 def macro_auc(hot: Array, score: Array, weight: Array | None = None) -> float:
     """Mean one-against-rest AUC over the answers with both outcomes. hot, score: [n, answers]; two exclusive answers: the second's."""
+    return ranked_macro_auc(hot, score)(weight)
+
+
+def ranked_macro_auc(hot: Array, score: Array) -> Callable[[Array | None], float]:
+    """`macro_auc` as a function of the weight alone."""
     columns = [1] if score.shape[1] == 2 and (hot.sum(1) == 1).all() else range(score.shape[1])
-    values = [auc(hot[:, c], score[:, c], weight) for c in columns]
-    known = [v for v in values if not np.isnan(v)]
-    return float(np.mean(known)) if known else float("nan")
+    each = [ranked_auc(hot[:, c], score[:, c]) for c in columns]
+
+    def value(weight: Array | None) -> float:
+        known = [v for v in (f(weight) for f in each) if not np.isnan(v)]
+        return float(np.mean(known)) if known else float("nan")
+
+    return value
 
 
 def balanced_accuracy(target: Array, predicted: Array, weight: Array | None = None) -> float:
