@@ -298,9 +298,15 @@ def handler(server):
     return Handler
 
 
+class Http(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """Clients that hang up are no news."""
+
+
 if __name__ == "__main__":
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler(Server(Path(sys.argv[1]))))
-    http.daemon_threads = True
+    http = Http(("127.0.0.1", 0), handler(Server(Path(sys.argv[1]))))
     print(http.server_port, flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), http.shutdown()), daemon=True).start()
     http.serve_forever()

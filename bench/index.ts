@@ -1,0 +1,369 @@
+// npm run bench -- index: exact filtered search, upserts and opening of the embedded index beside other libraries.
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { type Filter, Labels } from '@versamammo/schema';
+import wabt from 'wabt';
+import { openEmbeddedIndex, type Point } from '../packages/index/src/index.ts';
+import { randomOf, uuidOf } from '../packages/index/src/testing/sample-points.ts';
+import type { Measurement, Row } from '../scripts/measurement.ts';
+import { rival } from './_rivals.ts';
+
+const K = 10;
+const TENANT = 'clinic';
+/** Which rows a filter leaves, and how it is said. */
+const FILTERS: { name: string; every: number; filter: Filter | null; where: string | null }[] = [
+  { name: 'no filter', every: 1, filter: null, where: null },
+  { name: '10 %', every: 10, filter: { field: 'site', in: ['a'] }, where: 'site = true' },
+  { name: '1 %', every: 100, filter: { field: 'vendor', in: ['a'] }, where: 'vendor = true' },
+  { name: '0.1 %', every: 1000, filter: { field: 'machine', in: ['a'] }, where: 'machine = true' },
+];
+
+interface Data {
+  count: number;
+  dimension: number;
+  vectors: Float32Array;
+  queries: Float32Array[];
+  /** The exact answer of each filter and query. */
+  truth: Set<number>[][];
+}
+
+/** The rows that a library finds; null where it cannot filter. */
+type Search = (
+  query: Float32Array,
+  filter: (typeof FILTERS)[number],
+) => Promise<ArrayLike<number> | null> | ArrayLike<number> | null;
+
+const measurement: Measurement = {
+  about: 'Search of the embedded index without a filter and under 10 %, 1 % and 0.1 % filters, beside other libraries.',
+  options: {
+    sizes: { type: 'string', default: '10000,100000', about: 'numbers of vectors' },
+    dimension: { type: 'number', default: 512 },
+    queries: { type: 'number', default: 50 },
+    large: {
+      type: 'boolean',
+      default: false,
+      about: '1,000,000 vectors: ours, usearch exact, and a loop that only reads',
+    },
+    ours: { type: 'boolean', default: false, about: 'ours, plain JavaScript and the reading loop only' },
+  },
+  async run({ seed, sizes, dimension, queries, large, ours }) {
+    const rows: Row[] = [];
+    const notes: string[] = [];
+    let ok = true;
+    for (const count of large ? [1_000_000] : String(sizes).split(',').map(Number)) {
+      const data = makeData(Number(seed), count, Number(dimension), Number(queries));
+      const before = rows.length;
+      rows.push(...(await ownIndex(data)));
+      rows.push(await readingLoop(data));
+      if (!large)
+        rows.push(...(await timed('plain JavaScript', data, (query, { every }) => plainSearch(data, query, every))));
+      if (!ours) {
+        rows.push(...(await usearchExact(data)));
+        if (!large) rows.push(...(await hnswlib(data)), ...(await lancedb(data)));
+      }
+      const mine = rows.slice(before);
+      const p50 = (name: string) => Number(mine.find((row) => row.name === name)?.p50_ms ?? Number.NaN);
+      const ratio = p50('VersaMammo, no filter') / p50('reading only');
+      notes.push(`${count} vectors: ${ratio.toFixed(2)} times the time of reading them.`);
+      ok &&= mine
+        .filter(({ name }) => String(name).startsWith('VersaMammo'))
+        .every(({ recall }) => recall === undefined || recall === 1);
+    }
+    return { ok, rows, notes };
+  },
+};
+
+export default measurement;
+
+function makeData(seed: number, count: number, dimension: number, queryCount: number): Data {
+  const random = randomOf(seed);
+  const unit = (into: Float32Array) => {
+    let squares = 0;
+    for (let i = 0; i < into.length; i++) {
+      const x = random() + random() + random() - 1.5;
+      into[i] = x;
+      squares += x * x;
+    }
+    const length = Math.sqrt(squares);
+    for (let i = 0; i < into.length; i++) into[i] = (into[i] as number) / length;
+    return into;
+  };
+  const vectors = new Float32Array(count * dimension);
+  for (let row = 0; row < count; row++) unit(vectors.subarray(row * dimension, (row + 1) * dimension));
+  const queries = Array.from({ length: queryCount }, () => unit(new Float32Array(dimension)));
+  const data: Data = { count, dimension, vectors, queries, truth: [] };
+  // At a million, ten queries are judged: the truth is plain JavaScript's.
+  const judged = queries.slice(0, count > 200_000 ? 10 : queries.length);
+  data.truth = FILTERS.map(({ every }) => judged.map((query) => new Set(plainSearch(data, query, every))));
+  return data;
+}
+
+function plainSearch({ count, dimension, vectors }: Data, query: Float32Array, every: number): number[] {
+  const best: { row: number; score: number }[] = [];
+  for (let row = 0; row < count; row += every) {
+    let score = 0;
+    for (let i = 0, at = row * dimension; i < dimension; i++)
+      score += (query[i] as number) * (vectors[at + i] as number);
+    if (best.length === K && score <= (best[K - 1]?.score ?? 0)) continue;
+    let at = best.length;
+    while (at > 0 && (best[at - 1]?.score ?? 0) < score) at--;
+    best.splice(at, 0, { row, score });
+    if (best.length > K) best.pop();
+  }
+  return best.map(({ row }) => row);
+}
+
+async function timed(name: string, data: Data, search: Search, more: Partial<Row> = {}): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [f, filter] of FILTERS.entries()) {
+    const times: number[] = [];
+    let found = 0;
+    let wanted = 0;
+    let cannot = false;
+    for (const [i, query] of data.queries.entries()) {
+      const start = performance.now();
+      const answer = await search(query, filter);
+      times.push(performance.now() - start);
+      if (answer === null) {
+        cannot = true;
+        break;
+      }
+      const truth = data.truth[f]?.[i];
+      if (truth === undefined) continue;
+      wanted += truth.size;
+      for (const row of Array.from(answer)) if (truth.has(Number(row))) found++;
+    }
+    if (!cannot)
+      rows.push({
+        name: `${name}, ${filter.name}`,
+        vectors: data.count,
+        ...quantiles(times),
+        recall: found / wanted,
+        ...(f === 0 ? more : {}),
+      });
+  }
+  return rows;
+}
+
+function quantiles(times: number[]): { p50_ms: number; p95_ms: number } {
+  const sorted = times.slice().sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
+  return { p50_ms: at(0.5), p95_ms: at(0.95) };
+}
+
+async function ownIndex(data: Data): Promise<Row[]> {
+  const { count, dimension, vectors } = data;
+  const folder = mkdtempSync(join(tmpdir(), 'bench-index-'));
+  const space = { folder, space: 'bench', kind: 'image', dimension } as const;
+  const ids = Array.from({ length: count }, (_, row) => uuidOf(`bench ${row}`));
+  const rowOf = new Map(ids.map((id, row) => [id, row]));
+  try {
+    let index = await openEmbeddedIndex(space);
+    let start = performance.now();
+    for (let row = 0; row < count; row += 5000)
+      await index.upsert(
+        TENANT,
+        ids
+          .slice(row, row + 5000)
+          .map((id, i) => pointAt(id, row + i, vectors.subarray((row + i) * dimension, (row + i + 1) * dimension))),
+      );
+    const upserts_per_s = count / ((performance.now() - start) / 1000);
+    await index.close();
+    start = performance.now();
+    index = await openEmbeddedIndex(space);
+    const open_ms = performance.now() - start;
+    const { memoryBytes } = await index.statistics();
+    const rows = await timed(
+      'VersaMammo',
+      data,
+      async (query, { filter }) => {
+        const { neighbours } = await index.search(
+          { tenant: TENANT },
+          { by: { vector: query }, k: K, ...(filter === null ? {} : { filter }) },
+        );
+        return neighbours.map(({ id }) => rowOf.get(id) ?? -1);
+      },
+      { open_ms, upserts_per_s, memory_mb: (memoryBytes ?? 0) / 2 ** 20 },
+    );
+    await index.close();
+    return rows;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function pointAt(id: string, row: number, vector: Float32Array): Point {
+  const [site, vendor, machine] = [10, 100, 1000].map((every) => (row % every === 0 ? 'a' : 'b'));
+  return {
+    id,
+    image: id,
+    collection: 'own',
+    vector,
+    record: {
+      id,
+      dataset: null,
+      sourceImageId: `source ${row}`,
+      patient: `patient ${row >> 2}`,
+      exam: `exam ${row >> 2}`,
+      labels: Labels.parse({
+        site,
+        vendor,
+        machine,
+        density: 'B',
+        laterality: row % 2 === 0 ? 'L' : 'R',
+        view: row % 4 < 2 ? 'CC' : 'MLO',
+      }),
+      lesions: [],
+      split: null,
+      licence: null,
+      releasable: false,
+    },
+  };
+}
+
+/** The same bytes in the same kind of memory, read by as many threads. */
+async function readingLoop({ count, dimension, vectors, queries }: Data): Promise<Row> {
+  const { parseWat } = await wabt();
+  const text = `(module (import "index" "memory" (memory 1 4096 shared))
+    (func (export "read") (param $from i32) (param $to i32) (result f32) (local $a v128) (local $b v128) (local $c v128) (local $d v128)
+      (loop $next
+        (local.set $a (f32x4.add (local.get $a) (v128.load (local.get $from))))
+        (local.set $b (f32x4.add (local.get $b) (v128.load offset=16 (local.get $from))))
+        (local.set $c (f32x4.add (local.get $c) (v128.load offset=32 (local.get $from))))
+        (local.set $d (f32x4.add (local.get $d) (v128.load offset=48 (local.get $from))))
+        (br_if $next (i32.lt_u (local.tee $from (i32.add (local.get $from) (i32.const 64))) (local.get $to))))
+      (f32x4.extract_lane 0 (f32x4.add (f32x4.add (local.get $a) (local.get $b)) (f32x4.add (local.get $c) (local.get $d))))))`;
+  const module = new WebAssembly.Module(
+    new Uint8Array(parseWat('read.wat', text, { simd: true, threads: true }).toBinary({}).buffer),
+  );
+  const inSegment = Math.floor((4096 * 65_536) / 4 / dimension);
+  const memories: WebAssembly.Memory[] = [];
+  const bytes: number[] = [];
+  for (let row = 0; row < count; row += inSegment) {
+    const part = vectors.subarray(row * dimension, Math.min(row + inSegment, count) * dimension);
+    const memory = new WebAssembly.Memory({
+      initial: Math.ceil(part.byteLength / 65_536),
+      maximum: 4096,
+      shared: true,
+    });
+    new Float32Array(memory.buffer).set(part);
+    memories.push(memory);
+    bytes.push(part.byteLength);
+  }
+  const threads = availableParallelism();
+  const workers = Array.from(
+    { length: threads },
+    (_, thread) =>
+      new Worker(new URL('./_read-worker.ts', import.meta.url), {
+        workerData: { module, memories, thread, threads, bytes },
+      }),
+  );
+  const times: number[] = [];
+  for (let i = 0; i < queries.length + 3; i++) {
+    const start = performance.now();
+    await Promise.all(
+      workers.map(async (worker) => {
+        const answer = once(worker, 'message');
+        worker.postMessage('read');
+        await answer;
+      }),
+    );
+    if (i >= 3) times.push(performance.now() - start);
+  }
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  return { name: 'reading only', vectors: count, ...quantiles(times) };
+}
+
+async function usearchExact(data: Data): Promise<Row[]> {
+  interface Usearch {
+    MetricKind: { IP: string };
+    exactSearch(
+      dataset: Float32Array,
+      queries: Float32Array,
+      dimensions: number,
+      count: number,
+      metric: string,
+    ): { keys: BigUint64Array };
+  }
+  const usearch = rival<Usearch>('usearch');
+  if (typeof usearch === 'string') return [{ name: 'usearch exact', vectors: data.count, note: usearch }];
+  return timed('usearch exact', data, (query, { every }) =>
+    every === 1
+      ? Array.from(usearch.exactSearch(data.vectors, query, data.dimension, K, usearch.MetricKind.IP).keys, Number)
+      : null,
+  );
+}
+
+async function hnswlib(data: Data): Promise<Row[]> {
+  interface Graph {
+    initIndex(count: number): void;
+    addPoint(vector: number[], label: number): void;
+    setEf(ef: number): void;
+    searchKnn(query: number[], k: number, filter?: (label: number) => boolean): { neighbors: number[] };
+  }
+  const library = rival<{ HierarchicalNSW: new (space: string, dimension: number) => Graph }>('hnswlib-node');
+  if (typeof library === 'string') return [{ name: 'hnswlib-node', vectors: data.count, note: library }];
+  const graph = new library.HierarchicalNSW('ip', data.dimension);
+  graph.initIndex(data.count);
+  const start = performance.now();
+  for (let row = 0; row < data.count; row++)
+    graph.addPoint(Array.from(data.vectors.subarray(row * data.dimension, (row + 1) * data.dimension)), row);
+  const upserts_per_s = data.count / ((performance.now() - start) / 1000);
+  graph.setEf(128);
+  const search: Search = (query, { every }) =>
+    graph.searchKnn(
+      Array.from(query),
+      Math.min(K, Math.ceil(data.count / every)),
+      every === 1 ? undefined : (row) => row % every === 0,
+    ).neighbors;
+  return timed('hnswlib-node', data, search, { upserts_per_s });
+}
+
+async function lancedb(data: Data): Promise<Row[]> {
+  interface Table {
+    search(query: Float32Array): Query;
+  }
+  interface Query {
+    limit(k: number): Query;
+    where(condition: string): Query;
+    select(columns: string[]): Query;
+    toArray(): Promise<{ row: number }[]>;
+  }
+  const library = rival<{
+    connect(
+      folder: string,
+    ): Promise<{ createTable(name: string, rows: object[]): Promise<Table & { add(rows: object[]): Promise<void> }> }>;
+  }>('@lancedb/lancedb');
+  if (typeof library === 'string') return [{ name: 'LanceDB', vectors: data.count, note: library }];
+  const folder = mkdtempSync(join(tmpdir(), 'bench-lance-'));
+  try {
+    const rowsFrom = (from: number) =>
+      Array.from({ length: Math.min(5000, data.count - from) }, (_, i) => {
+        const row = from + i;
+        return {
+          row,
+          site: row % 10 === 0,
+          vendor: row % 100 === 0,
+          machine: row % 1000 === 0,
+          vector: Array.from(data.vectors.subarray(row * data.dimension, (row + 1) * data.dimension)),
+        };
+      });
+    const start = performance.now();
+    const table = await (await library.connect(folder)).createTable('cases', rowsFrom(0));
+    for (let from = 5000; from < data.count; from += 5000) await table.add(rowsFrom(from));
+    const upserts_per_s = data.count / ((performance.now() - start) / 1000);
+    // Distance of unit vectors orders as their cosine does.
+    const search: Search = async (query, { where }) => {
+      const limited = table.search(query).limit(K);
+      return (await (where === null ? limited : limited.where(where)).select(['row', '_distance']).toArray()).map(
+        ({ row }) => row,
+      );
+    };
+    return await timed('LanceDB', data, search, { upserts_per_s });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
