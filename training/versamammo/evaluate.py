@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ from versamammo.config import Config, Export, Heads, ModelInput, Task, head_task
 from versamammo.data import Case, PreparedDataset, normalise, patient_hashes, resize, task_targets
 from versamammo.decoder import decode, lesion_targets
 from versamammo.errors import TrainingError
+from versamammo.features import cache_folder
 from versamammo.gate import Gate, Vote, combine, vote
 from versamammo.graphs import session
 from versamammo.heads import hot
@@ -40,7 +43,7 @@ def run(config: Config, run_uri: str, *, check: bool = False) -> None:
         s: PreparedDataset(config.data.sets, (s,), config.input, False) for s in ("train", "validation", "test")
     }
     refuse_seen(manifest, store, sets["test"].cases)
-    served = {split: serve(manifest, store, data) for split, data in sets.items()}
+    served = {split: serve(manifest, store, data, maps=split == "test") for split, data in sets.items()}
     vectors = {split: s.vectors for split, s in served.items()}
     rows: dict[str, list[Measure]] = {
         BUNDLE: [*probes(config, sets, vectors), *retrieval(config, sets, vectors)],
@@ -99,23 +102,39 @@ class Served:
     maps: dict[str, np.ndarray]
 
 
-def serve(
-    manifest: dict[str, Any], store: ObjectStore, data: PreparedDataset, images: Sequence[torch.Tensor] | None = None
-) -> Served:
-    """Run encoder.onnx over a set (or over given inputs)."""
+def serve(manifest: dict[str, Any], store: ObjectStore, data: PreparedDataset, *, maps: bool = False) -> Served:
+    """Run encoder.onnx over a set, or read what an earlier run kept."""
+    encoder = manifest["encoder"]
+    names = [encoder["vector"]["name"], *(m["tensor"]["name"] for m in encoder["maps"] if maps)]
+    images = [case.row["sha256"] for case in data.cases]
+    key = json.dumps([manifest["files"][encoder["file"]]["sha256"], manifest["input"], names, images], sort_keys=True)
+    file = cache_folder() / f"served-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
+    if file.exists():
+        with np.load(file) as kept:
+            return Served(kept[names[0]], {name: kept[name] for name in names[1:]})
+    found = encode(manifest, store, (data.tensors([i]) for i in range(len(data))), len(data), names)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_suffix(".part").open("wb") as part:
+        np.savez(part, **found)
+    os.replace(file.with_suffix(".part"), file)
+    return Served(found[names[0]], {name: found[name] for name in names[1:]})
+
+
+def encode(
+    manifest: dict[str, Any], store: ObjectStore, images: Iterable[torch.Tensor], count: int, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Outputs of encoder.onnx for images [1, channels, h, w]; maps in half precision."""
     ready = session(store.get(manifest["encoder"]["file"]) or b"")
-    names = [manifest["encoder"]["vector"]["name"], *(m["tensor"]["name"] for m in manifest["encoder"]["maps"])]
-    count = len(data) if images is None else len(images)
     out: dict[str, np.ndarray] = {}
     with Progress("encoder", count, 0) as progress:
-        for i in range(count):
-            image = (data.tensors([i]) if images is None else images[i][None]).numpy()
-            for name, found in zip(names, ready.run(names, {manifest["encoder"]["input"]["name"]: image}), strict=True):
+        for i, image in enumerate(images):
+            outputs = ready.run(list(names), {manifest["encoder"]["input"]["name"]: image.numpy()})
+            for name, found in zip(names, outputs, strict=True):
                 if name not in out:
                     out[name] = np.empty((count, *found.shape[1:]), np.float32 if name == names[0] else np.float16)
                 out[name][i] = found[0]
             progress.step(i + 1, {})
-    return Served(out[names[0]], {name: out[name] for name in names[1:]})
+    return out
 
 
 def row(config: Config, sets: Sets, vectors: Vectors) -> list[Measure]:
@@ -497,7 +516,8 @@ def robustness(
     keys = _keys([data.cases[i] for i in rows])
     for name, change in changes.items():
         images = [change(data[i], config.input, i) for i in rows]
-        moved = serve(manifest, store, data, images).vectors
+        name_of = manifest["encoder"]["vector"]["name"]
+        moved = encode(manifest, store, (image[None] for image in images), len(images), [name_of])[name_of]
         cosine = (moved * served.vectors[rows]).sum(1)
         yield Measure(f"cosine after: {name}", "all", "mean", keys, cosine, None, None)
         for head in heads:
