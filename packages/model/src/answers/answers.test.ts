@@ -72,9 +72,10 @@ describe('collectVotes', () => {
     expect(collectVotes(topic, list, 2, false).map(({ says }) => says)).toEqual([[1, 0]]);
   });
 
-  it('takes no absence from an incomplete list of findings', () => {
+  it('takes what a list does not name for absent, but an empty list only where it is complete', () => {
     const vote = (labels: object) => collectVotes(findings, [neighbour(0.9, labels)], 4, false)[0]?.says;
-    expect(vote({ findings: ['mass'] })).toEqual([1, null]);
+    expect(vote({ findings: ['mass'] })).toEqual([1, 0]);
+    expect(vote({ findings: ['skin_thickening'] })).toBeUndefined();
     expect(vote({ findings: ['mass'], findingsComplete: true })).toEqual([1, 0]);
     expect(vote({ findings: [], findingsComplete: true })).toEqual([0, 0]);
     expect(vote({ findings: [] })).toBeUndefined();

@@ -36,15 +36,10 @@ export function combine(topic: Topic, gate: Answers['gate'], head: number[], vot
 
 /** (Σ weights of the label + smoothing · prior) / (Σ weights of those who say + smoothing), per label. */
 function tally({ labels, prior, multilabel }: Topic, smoothing: number, voters: Voter[], weights: number[]): number[] {
+  const total = weights.reduce((a, b) => a + b, smoothing);
   const shares = labels.map((label, i) => {
-    let [says, all] = [smoothing * (prior[label] ?? 1 / labels.length), smoothing];
-    voters.forEach((voter, v) => {
-      const said = voter.says[i] ?? null;
-      if (said === null) return;
-      says += said * (weights[v] ?? 0);
-      all += weights[v] ?? 0;
-    });
-    return says / all;
+    const said = voters.reduce((sum, { says }, v) => sum + (says[i] ?? 0) * (weights[v] ?? 0), 0);
+    return (said + smoothing * (prior[label] ?? 1 / labels.length)) / total;
   });
   if (multilabel) return shares;
   const sum = shares.reduce((a, b) => a + b, 0);

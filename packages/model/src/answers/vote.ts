@@ -4,8 +4,8 @@ import type { Labels, Neighbour, Topic } from '@versamammo/schema';
 /** A case that votes. */
 export interface Voter {
   neighbour: Neighbour;
-  /** For each label of the topic: 1 it has it, 0 it has it not, null the case does not say. */
-  says: (0 | 1 | null)[];
+  /** For each label of the topic: 1 it has it, 0 it has it not. */
+  says: (0 | 1)[];
 }
 
 /**
@@ -26,17 +26,17 @@ export function collectVotes(topic: Topic, neighbours: Neighbour[], k: number, d
     });
 }
 
-/** Null where the case does not carry the field, or with values that are no labels of the topic. */
+/**
+ * Null where the case does not carry the field, or with values that are no labels of the topic. In a list what is not
+ * named counts as absent, as it did when the gate was fitted; an empty list says so only where it is declared complete.
+ */
 function labelsOf({ vote, labels, multilabel }: Topic, known: Labels): Voter['says'] | null {
   const value = Object.entries(known).find(([name]) => name === vote?.field)?.[1];
   const values = (Array.isArray(value) ? value : [value]).filter((item) => item !== null && item !== undefined);
   const named = new Set(values.flatMap((item) => vote?.values[String(item)] ?? []));
-  if (multilabel) {
-    const complete = vote?.field !== 'findings' || known.findingsComplete;
-    if (named.size === 0 && !(vote?.field === 'findings' && complete)) return null;
-    return labels.map((label) => (named.has(label) ? 1 : complete ? 0 : null));
-  }
-  return named.size === 1 ? labels.map((label) => (named.has(label) ? 1 : 0)) : null;
+  const none = multilabel && vote?.field === 'findings' && known.findingsComplete && values.length === 0;
+  const valid = multilabel ? named.size > 0 || none : named.size === 1;
+  return valid ? labels.map((label) => (named.has(label) ? 1 : 0)) : null;
 }
 
 /** What a voter says, in words. */
