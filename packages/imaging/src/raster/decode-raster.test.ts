@@ -1,3 +1,4 @@
+import { crc32, deflateSync } from 'node:zlib';
 import { encode as encodePng } from 'fast-png';
 import { encode as encodeJpeg } from 'jpeg-js';
 import { describe, expect, it } from 'vitest';
@@ -99,6 +100,18 @@ describe('PNG', () => {
       damaged[at] = (damaged[at] ?? 0) ^ 0x10;
       expect(codeOf(() => decode(damaged))).toMatch(/corrupt|truncated|over-limit/);
     }
+  });
+
+  it('refuses a small file that inflates to far more than its size says', () => {
+    const honest = encodeGreyPng(new Uint8Array(4), 2, 2);
+    const bomb = deflateSync(Buffer.alloc(50_000_000));
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bomb.length);
+    const body = Buffer.concat([Buffer.from('IDAT'), bomb]);
+    const crc = Buffer.alloc(4);
+    crc.writeUInt32BE(crc32(body));
+    const bytes = Buffer.concat([honest.subarray(0, 33), length, body, crc, honest.subarray(-12)]);
+    expect(codeOf(() => decode(bytes))).toBe('corrupt');
   });
 
   it('refuses what is over the limits before it decodes', () => {

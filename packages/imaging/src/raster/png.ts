@@ -1,4 +1,5 @@
 // PNG: 1 to 16 bits, any colour type, every checksum verified. Decoding and encoding by fast-png.
+import { inflateSync } from 'node:zlib';
 import { type DecodedPng, decode, encode } from 'fast-png';
 import { ImagingError } from '../errors.ts';
 import { type Limits, requireWithinLimits } from '../limits.ts';
@@ -12,12 +13,13 @@ export function isPng(bytes: Uint8Array): boolean {
 
 /** Stored samples of a PNG as one grey channel. Throws `ImagingError`: `truncated`, `corrupt`, `colour`, `over-limit`. */
 export function decodePng(bytes: Uint8Array, limits: Limits): GreyRaster {
-  requireChunks(bytes);
+  const { kept, compressed } = readChunks(bytes);
   const header = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const columns = header.getUint32(16);
   const rows = header.getUint32(20);
   requireWithinLimits({ rows, columns, frames: 1, bytes: bytes.byteLength }, limits);
-  const png = decodeOrThrow(bytes);
+  requireInflatedSize(compressed, rows, columns);
+  const png = decodeOrThrow(kept);
   const unpacked = unpack(png);
   if (unpacked.samples.length !== rows * columns * unpacked.channels)
     throw new ImagingError('truncated', 'This PNG holds fewer pixels than its header says. Send the complete file.');
@@ -36,19 +38,40 @@ export function encodeGreyPng(
   return encode({ width: columns, height: rows, data: samples, depth, channels: 1, text });
 }
 
-/** Walks the chunks: signature, IHDR first, IEND present, nothing cut off. The decoder itself reads past a missing end. */
-function requireChunks(bytes: Uint8Array): void {
+/** Chunks that carry pixels or the mark of a prepared image; profiles and animations are not read. */
+const WANTED = new Set(['IHDR', 'PLTE', 'tRNS', 'IDAT', 'tEXt', 'IEND']);
+
+/** Walks the chunks: header first, end present, nothing cut off. The decoder itself reads past a missing end. */
+function readChunks(bytes: Uint8Array): { kept: Uint8Array; compressed: Uint8Array } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let offset = 8;
-  for (let first = true; ; first = false) {
+  const kept: Uint8Array[] = [bytes.subarray(0, 8)];
+  const data: Uint8Array[] = [];
+  for (let offset = 8; ; ) {
     if (offset + 12 > bytes.byteLength)
       throw new ImagingError('truncated', 'This PNG ends before its last chunk. Send the complete file.');
     const length = view.getUint32(offset);
-    const type = view.getUint32(offset + 4);
-    if (first && (type !== 0x49484452 || length !== 13))
+    const type = String.fromCharCode(...bytes.subarray(offset + 4, offset + 8));
+    if (offset === 8 && (type !== 'IHDR' || length !== 13))
       throw new ImagingError('corrupt', 'This PNG does not begin with its header. Export the image again.');
-    offset += 12 + length;
-    if (type === 0x49454e44 && offset <= bytes.byteLength) return;
+    const end = offset + 12 + length;
+    if (WANTED.has(type)) kept.push(bytes.subarray(offset, end));
+    if (type === 'IDAT') data.push(bytes.subarray(offset + 8, end - 4));
+    if (type === 'IEND' && end <= bytes.byteLength)
+      return { kept: Buffer.concat(kept), compressed: Buffer.concat(data) };
+    offset = end;
+  }
+}
+
+/** The decoder inflates without a bound, so a small file could fill the memory: inflates with one first. */
+function requireInflatedSize(compressed: Uint8Array, rows: number, columns: number): void {
+  // At most 8 bytes a pixel, a filter byte a row, and the passes of an interlaced image.
+  const most = 2 * rows * (8 * columns + 1) + 1024;
+  try {
+    inflateSync(compressed, { maxOutputLength: most });
+  } catch (cause) {
+    throw new ImagingError('corrupt', 'This PNG is damaged: its data do not decode. Send the original file again.', {
+      cause,
+    });
   }
 }
 
