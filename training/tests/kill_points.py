@@ -162,7 +162,7 @@ def outcome(run: str) -> dict[str, str]:
 def kill_points(count: int, rng: random.Random, seconds: float, writes: int) -> list[KillPoint]:
     """Half by the clock, half in writes."""
     return [
-        KillPoint(seconds=rng.uniform(0.05, seconds * 0.9))
+        KillPoint(seconds=rng.uniform(0.05, seconds * 0.5))
         if number % 2 == 0
         else KillPoint(write=rng.randint(1, writes), place=PLACES[(number // 2) % len(PLACES)])
         for number in range(count)
