@@ -1,7 +1,7 @@
 // createServices: the whole application without HTTP. The server, the Lambda, the GPU worker and the command line all use it.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { deriveTenantKey, pseudonym } from '@versamammo/imaging';
+import { deriveTenantKey, pseudonym, pseudonymousUid } from '@versamammo/imaging';
 import { type CaseIndex, openSpaces, type Spaces } from '@versamammo/index';
 import { type Model, openModel } from '@versamammo/model';
 import {
@@ -61,6 +61,8 @@ export interface Services {
   trainingRuns: TrainingRuns;
   /** A tenant's keyed hash of an identifier. */
   pseudonym(tenant: string, kind: 'patient' | 'uid', identifier: string): string;
+  /** A tenant's UID in the place of an original one. */
+  pseudonymousUid(tenant: string, uid: string): string;
   /** Handles one message of the queue. Throws what may pass by itself; `PoisonMessage` for what never will. */
   processMessage(body: unknown, context: { attempts: number }): Promise<void>;
   /** Goes on with what a stop interrupted, then works on the queue until `signal`. */
@@ -158,6 +160,7 @@ export async function createServices(configuration: Configuration, options: Serv
     imports,
     trainingRuns: createTrainingRuns(configuration, platform.jobs, jobs),
     pseudonym: pseudonymOf,
+    pseudonymousUid: (tenant, uid) => pseudonymousUid(tenantKey(tenant), uid),
     processMessage,
     async work({ signal, concurrency = 2 }) {
       await ingest.resume();
