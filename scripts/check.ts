@@ -15,7 +15,8 @@ const steps: [name: string, command: string, args: string[]][] = [
   ['generated files', node, ['scripts/generate.ts', '--check']],
 ];
 if (python !== null) steps.push(['Python lint', python, ['-m', 'ruff', 'check', 'training']]);
-if (existsSync(join(root, 'scripts/check-tarball.ts'))) steps.push(['installed from its tarball', node, ['scripts/check-tarball.ts']]);
+if (existsSync(join(root, 'scripts/check-tarball.ts')))
+  steps.push(['installed from its tarball', node, ['scripts/check-tarball.ts']]);
 
 const failed: string[] = [];
 for (const [name, command, args] of steps) {

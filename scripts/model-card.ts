@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { ensurePython } from './python-environment.ts';
 
 const root = join(import.meta.dirname, '..');
-const shared = process.env['VERSAMAMMO_SHARED'] ?? join(root, '..', 'shared');
+const shared = process.env.VERSAMAMMO_SHARED ?? join(root, '..', 'shared');
 const SETS = ['cbis-ddsm-mass-256', 'rsna-512', 'cdd-cesm-dm-512'];
 const { values } = parseArgs({
   options: { prepared: { type: 'string', default: 'prepared' }, write: { type: 'boolean', default: false } },

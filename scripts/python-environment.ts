@@ -24,15 +24,33 @@ export function ensurePython(): string {
   if (existsSync(python) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return python;
 
   console.log('Making the Python environment in training/.venv (6 GB, a few minutes, once) …');
-  const base = ['python3.11', 'python3.12', 'python3'].find((name) => spawnSync(name, ['-m', 'venv', '--help']).status === 0);
-  if (base === undefined) throw new Error('Python 3.11 with venv is needed (Debian: apt-get install python3-venv). `npm run test:ts` runs the tests that need no Python.');
+  const base = ['python3.11', 'python3.12', 'python3'].find(
+    (name) => spawnSync(name, ['-m', 'venv', '--help']).status === 0,
+  );
+  if (base === undefined)
+    throw new Error(
+      'Python 3.11 with venv is needed (Debian: apt-get install python3-venv). `npm run test:ts` runs the tests that need no Python.',
+    );
   const steps: [string, string[]][] = [
     ...(existsSync(python) ? [] : [[base, ['-m', 'venv', folder]] satisfies [string, string[]]]),
-    [python, ['-m', 'pip', 'install', '--disable-pip-version-check', '--progress-bar', 'off', ...pins.flatMap((file) => ['-r', file])]],
+    [
+      python,
+      [
+        '-m',
+        'pip',
+        'install',
+        '--disable-pip-version-check',
+        '--progress-bar',
+        'off',
+        ...pins.flatMap((file) => ['-r', file]),
+      ],
+    ],
   ];
   for (const [command, args] of steps)
     if (spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status !== 0)
-      throw new Error(`The Python environment could not be made (\`${[command, ...args].join(' ')}\` failed, see above). \`npm run test:ts\` runs the tests that need no Python.`);
+      throw new Error(
+        `The Python environment could not be made (\`${[command, ...args].join(' ')}\` failed, see above). \`npm run test:ts\` runs the tests that need no Python.`,
+      );
   writeFileSync(stamp, hash);
   return python;
 }

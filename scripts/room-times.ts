@@ -16,6 +16,8 @@ export default class RoomTimes implements Reporter {
     }
     console.log('\nTime per room (CPU of test files, two run side by side)');
     for (const [name, { seconds, tests, skipped }] of [...rooms].sort())
-      console.log(`  ${name.padEnd(20)} ${seconds.toFixed(1).padStart(7)} s  ${tests} tests${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+      console.log(
+        `  ${name.padEnd(20)} ${seconds.toFixed(1).padStart(7)} s  ${tests} tests${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+      );
   }
 }

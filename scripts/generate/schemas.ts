@@ -2,7 +2,13 @@
 import { CaseRecord, DatasetRecord, Manifest, PreparedCase, ReferenceRecord } from '@versamammo/schema';
 import { z } from 'zod';
 
-const schemas = { 'case-record': CaseRecord, 'prepared-case': PreparedCase, 'dataset-record': DatasetRecord, manifest: Manifest, 'reference-record': ReferenceRecord };
+const schemas = {
+  'case-record': CaseRecord,
+  'prepared-case': PreparedCase,
+  'dataset-record': DatasetRecord,
+  manifest: Manifest,
+  'reference-record': ReferenceRecord,
+};
 
 export default async function generate(): Promise<Record<string, string>> {
   return Object.fromEntries(

@@ -26,7 +26,15 @@ const PAGE = 1000;
 /** Reads everything once; changes nothing. Run it while nothing is being stored: what is on its way looks like a disagreement. */
 export async function examine(services: Services): Promise<Examination> {
   const { records, images } = services.platform;
-  const result: Examination = { tenants: 0, images: 0, indexed: 0, waiting: 0, quarantined: 0, failed: 0, disagreements: [] };
+  const result: Examination = {
+    tenants: 0,
+    images: 0,
+    indexed: 0,
+    waiting: 0,
+    quarantined: 0,
+    failed: 0,
+    disagreements: [],
+  };
   const objects = new Set<string>();
   for await (const { key } of images.list('tenants/')) objects.add(key);
 
@@ -53,16 +61,21 @@ export async function examine(services: Services): Promise<Examination> {
       vectors.delete(id);
     }
     for (const id of vectors) report('vector-missing', id);
-    for await (const id of pointsOf(await services.regions(), tenant)) if (!regionIds.has(id)) report('region-without-record', id);
+    for await (const id of pointsOf(await services.regions(), tenant))
+      if (!regionIds.has(id)) report('region-without-record', id);
   }
-  for (const key of objects) result.disagreements.push({ kind: 'bytes-without-record', tenant: key.split('/')[1] ?? '', id: key });
+  for (const key of objects)
+    result.disagreements.push({ kind: 'bytes-without-record', tenant: key.split('/')[1] ?? '', id: key });
   return result;
 }
 
 async function* pointsOf(index: CaseIndex | null, tenant: string): AsyncIterable<string> {
   if (index === null) return;
   for (let after: string | undefined; ; ) {
-    const page = await index.scroll({ tenant, collections: ['own', 'demo'] }, { limit: PAGE, ...(after !== undefined && { after }) });
+    const page = await index.scroll(
+      { tenant, collections: ['own', 'demo'] },
+      { limit: PAGE, ...(after !== undefined && { after }) },
+    );
     for (const { id } of page.points) yield id;
     if (page.next === null) return;
     after = page.next;

@@ -2,7 +2,9 @@
 // versamammo: the command line. Finds the command, parses its flags, turns errors into a sentence and a status.
 import { parseArgs } from 'node:util';
 import { RESEARCH_USE, VersaMammoError } from '@versamammo/schema';
+import { APIError, VersaMammoClientError } from '@versamammo/sdk';
 import { commands, isCommandName } from './commands/index.ts';
+import { UsageError } from './usage-error.ts';
 
 const [name, ...args] = process.argv.slice(2);
 
@@ -16,7 +18,7 @@ if (name === undefined || name === '--help' || name === 'help' || !isCommandName
   process.exit(name === undefined || name === '--help' || name === 'help' ? 0 : 2);
 }
 
-const { command } = await commands[name]();
+const { command } = await (commands[name] ?? unreachable())();
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort(new Error('interrupted')));
 
@@ -40,11 +42,26 @@ try {
     signal: abort.signal,
   });
 } catch (error) {
-  if (error instanceof VersaMammoError) {
+  if (abort.signal.aborted) {
+    console.error(`versamammo ${name}: interrupted. The same command goes on from there.`);
+    process.exitCode = 130;
+  } else if (error instanceof UsageError) {
+    console.error(`versamammo ${name}: ${error.message}\n\n${command.usage}`);
+    process.exitCode = 2;
+  } else if (error instanceof APIError) {
+    console.error(
+      `versamammo ${name}: ${error.problem?.detail ?? error.message}${error.requestId === null ? '' : ` (request ${error.requestId})`}`,
+    );
+    process.exitCode = 1;
+  } else if (error instanceof VersaMammoError || error instanceof VersaMammoClientError) {
     console.error(`versamammo ${name}: ${error.message}`);
     process.exitCode = 1;
   } else if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
     console.error(`versamammo ${name}: ${error.message}\n\n${command.usage}`);
     process.exitCode = 2;
   } else throw error;
+}
+
+function unreachable(): never {
+  throw new Error('isCommandName let an unknown command pass');
 }

@@ -2,9 +2,18 @@
 import type { Command } from '../command.ts';
 
 export const commands = {
-  inspect: () => import('./inspect.ts'),
+  serve: () => import('./serve.ts'),
+  ingest: () => import('./ingest.ts'),
+  search: () => import('./search.ts'),
+  ask: () => import('./ask.ts'),
+  analyze: () => import('./analyze.ts'),
+  embed: () => import('./embed.ts'),
   prepare: () => import('./prepare.ts'),
+  inspect: () => import('./inspect.ts'),
   train: () => import('./train.ts'),
+  keys: () => import('./keys.ts'),
+  demo: () => import('./demo.ts'),
+  doctor: () => import('./doctor.ts'),
 } satisfies Record<string, () => Promise<{ command: Command }>> as Record<string, () => Promise<{ command: Command }>>;
 
 export type CommandName = keyof typeof commands;

@@ -1,0 +1,29 @@
+// versamammo embed FILE…: the vector of each image.
+import type { Command } from '../command.ts';
+import { CONNECTION_OPTIONS, CONNECTION_USAGE, withClient } from '../connect.ts';
+import { eachFile } from '../each-file.ts';
+
+export const command: Command = {
+  summary: 'Print the vectors of images',
+  usage: `Usage: versamammo embed FILE… [--json] [options]
+
+Unit vectors of the bundle's embedding space. --json prints them whole: file, space, vector.
+${CONNECTION_USAGE}
+
+Example: versamammo embed --json *.png > vectors.jsonl`,
+  options: CONNECTION_OPTIONS,
+  run: (context) =>
+    withClient(context, (client) =>
+      eachFile(
+        context,
+        async (file) => {
+          const { space, vector } = await client.embed({ file }, { signal: context.signal });
+          return [{ space, vector }];
+        },
+        (file, [result]) => {
+          const first = result?.vector.slice(0, 4).map((value) => value.toFixed(4)) ?? [];
+          return `${file}  ${result?.space}  ${result?.vector.length} numbers: ${first.join(' ')} …`;
+        },
+      ),
+    ),
+};

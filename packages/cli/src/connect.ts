@@ -1,0 +1,70 @@
+// withClient: the same client for a server elsewhere, for the one that holds the data folder, and for none at all.
+import { createApp, createServices, DataFolderLocked, lockDataFolder } from '@versamammo/functions';
+import { readConfiguration } from '@versamammo/platform';
+import { VersaMammo } from '@versamammo/sdk';
+import type { CommandContext } from './command.ts';
+import { text } from './values.ts';
+
+export const CONNECTION_OPTIONS = { url: { type: 'string' } } as const;
+export const CONNECTION_USAGE = `  --url URL          server to ask (default: VERSAMAMMO_URL, else the one that holds the data folder, else none: in this process)
+  --json             one JSON object a line`;
+
+/** Large enough for any single image: nothing travels here. */
+const IN_PROCESS_BYTES = 2 ** 31 - 1;
+const IN_PROCESS_SECONDS = 3600;
+const KEY_HOURS = 24;
+
+/** Runs `work` with a client; in-process the models load once and everything is closed afterwards. */
+export async function withClient(
+  context: CommandContext,
+  work: (client: VersaMammo) => Promise<number>,
+): Promise<number> {
+  const url = text(context.values.url) ?? process.env.VERSAMAMMO_URL;
+  if (url !== undefined && url !== '') return work(new VersaMammo({ baseURL: url }));
+
+  const configuration = readConfiguration(process.env);
+  if (configuration.platform.kind !== 'local') return work(new VersaMammo());
+  let lock: ReturnType<typeof lockDataFolder>;
+  try {
+    lock = lockDataFolder(configuration.platform.data);
+  } catch (error) {
+    if (error instanceof DataFolderLocked && error.url !== null) return work(new VersaMammo({ baseURL: error.url }));
+    throw error;
+  }
+  try {
+    const services = await createServices({ ...configuration, maximumBytes: IN_PROCESS_BYTES });
+    try {
+      const app = createApp(services, {
+        openWithoutKeys: true,
+        requestBytes: IN_PROCESS_BYTES,
+        requestSeconds: IN_PROCESS_SECONDS,
+        rateLimit: { perSecond: 1e6, burst: 1e6 },
+        log: () => {},
+      });
+      // Whoever owns the folder owns what is in it: where keys exist, one is made for this command and taken back.
+      const key = (await services.access.hasKeys())
+        ? await services.access.makeKey('default', {
+            name: 'command line',
+            scopes: ['read', 'write', 'admin'],
+            expiresAt: new Date(Date.now() + KEY_HOURS * 3_600_000).toISOString(),
+          })
+        : null;
+      try {
+        return await work(
+          new VersaMammo({
+            baseURL: 'http://127.0.0.1',
+            apiKey: key?.secret ?? null,
+            timeout: IN_PROCESS_SECONDS * 1000,
+            fetch: async (input, init) => app.fetch(new Request(input, init)),
+          }),
+        );
+      } finally {
+        if (key !== null) await services.access.revokeKey('default', key.id);
+      }
+    } finally {
+      await services.close();
+    }
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,1 @@
+export { default } from '../../packages/sdk/generate/types.ts';
