@@ -1,0 +1,141 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Point } from './case-index.ts';
+import { migrateSpace } from './migrate-space.ts';
+import { rebuildIndex } from './rebuild-index.ts';
+import { openSpaces, type Reembed, type Spaces } from './spaces.ts';
+import { randomOf, randomPoint, randomUnitVector, uuidOf } from './testing/sample-points.ts';
+
+const OLD = { space: 'old-space', dimension: 8, regionDimension: null };
+const NEW = { space: 'new-space', dimension: 12, regionDimension: null };
+const scope = { tenant: 'clinic', collections: ['own' as const, 'demo' as const] };
+const random = randomOf(3);
+
+/** The vector of a case in a space: of its id alone, as an encoder's is of its pixels alone. */
+function vectorIn(dimension: number, id: string): Float32Array {
+  return randomUnitVector(randomOf(Number.parseInt(id.slice(0, 8), 16) + dimension), dimension);
+}
+
+function casePoint(name: string): Point {
+  const id = uuidOf(name);
+  return { ...randomPoint(random, id, OLD.dimension), image: id, vector: vectorIn(OLD.dimension, id) };
+}
+
+const reembed: Reembed = async (to, _kind, _tenant, points) => points.map(({ id }) => vectorIn(to.dimension, id));
+
+let folder: string;
+let spaces: Spaces | undefined;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'spaces-'));
+});
+afterEach(async () => {
+  await spaces?.close();
+  spaces = undefined;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const openWith = async (own: typeof OLD, withReembed = true) => {
+  await spaces?.close();
+  spaces = await openSpaces({ location: { folder }, own, ...(withReembed ? { reembed } : {}) });
+  return spaces;
+};
+
+describe('openSpaces', () => {
+  it('keeps to the first space, and refuses another instead of comparing across', async () => {
+    const opened = await openWith(OLD);
+    await opened.images.upsert('clinic', [casePoint('a')]);
+    expect(await opened.state()).toEqual({ active: 'old-space', spaces: [OLD] });
+    await opened.close();
+    spaces = undefined;
+    await expect(openWith(NEW)).rejects.toMatchObject({ name: 'IndexError', code: 'wrong-space' });
+  });
+});
+
+describe('migrateSpace', () => {
+  it('moves while others write, can be taken back, and drops the old space last', async () => {
+    const opened = await openWith(OLD);
+    const points = Array.from({ length: 150 }, (_, i) => casePoint(`case ${i}`));
+    await opened.images.upsert('clinic', points);
+    await opened.images.upsert('other', [casePoint('theirs')]);
+
+    let interfered = false;
+    const meanwhile: Reembed = async (...given) => {
+      if (!interfered) {
+        interfered = true;
+        await opened.images.upsert('clinic', [casePoint('new meanwhile')]);
+        await opened.images.setLabels('clinic', uuidOf('case 3'), { density: 'D', site: 'changed' });
+        await opened.images.delete('clinic', { ids: [uuidOf('case 5'), uuidOf('case 149')] });
+      }
+      return reembed(...given);
+    };
+    const seen: number[] = [];
+    const report = await migrateSpace(opened, NEW, meanwhile, { progress: ({ done }) => seen.push(done) });
+    expect(report).toMatchObject({ images: 150, lost: 0, recall: 1 });
+    expect(seen.length).toBeGreaterThan(1);
+    expect(await opened.state()).toEqual({ active: 'new-space', spaces: [OLD, NEW] });
+
+    const target = await opened.index('new-space', 'image');
+    const everyone = async (index: typeof target) =>
+      (await index?.scroll(scope, { limit: 1000 }))?.points.map(({ id, record }) => [id, record]);
+    expect(await everyone(target)).toEqual(await everyone(opened.images));
+    expect(await target?.count({ ...scope, tenant: 'other' })).toBe(1);
+
+    // The process that serves the old bundle goes on answering in its own space, and its writes reach both.
+    await opened.images.upsert('clinic', [casePoint('after the swap')]);
+    await opened.images.delete('clinic', { ids: [uuidOf('case 7')] });
+    expect(await everyone(target)).toEqual(await everyone(opened.images));
+    expect((await opened.images.search(scope, { by: { id: uuidOf('case 1') }, k: 3 })).space).toBe('old-space');
+    await expect(opened.drop('old-space')).rejects.toMatchObject({ code: 'migration' });
+
+    await opened.activate('old-space');
+    expect((await opened.state()).active).toBe('old-space');
+    await opened.activate('new-space');
+
+    const served = await openWith(NEW);
+    expect(await served.images.count(scope)).toBe(149);
+    await served.drop('old-space');
+    expect(existsSync(join(folder, 'old-space'))).toBe(false);
+    expect(await served.state()).toEqual({ active: 'new-space', spaces: [NEW] });
+  });
+
+  it('goes on where it was stopped', async () => {
+    const opened = await openWith(OLD);
+    await opened.images.upsert(
+      'clinic',
+      Array.from({ length: 200 }, (_, i) => casePoint(`case ${i}`)),
+    );
+    let embedded = 0;
+    const stopping: Reembed = async (to, kind, tenant, points) => {
+      if (embedded >= 128) throw new Error('the power went');
+      embedded += points.length;
+      return reembed(to, kind, tenant, points);
+    };
+    await expect(migrateSpace(opened, NEW, stopping)).rejects.toThrow('the power went');
+    expect((await opened.state()).active).toBe('old-space');
+    const report = await migrateSpace(opened, NEW, reembed);
+    expect(report.embedded).toBe(200 - embedded);
+  });
+
+  it('refuses writes that it cannot repeat in the second space', async () => {
+    const opened = await openWith(OLD, false);
+    await opened.add(NEW);
+    await expect(opened.images.upsert('clinic', [casePoint('a')])).rejects.toMatchObject({ code: 'migration' });
+    expect(await opened.images.count(scope)).toBe(0);
+  });
+});
+
+describe('rebuildIndex', () => {
+  it('writes what the source has and removes what it lacks', async () => {
+    const { images } = await openWith(OLD);
+    await images.upsert('clinic', [casePoint('stale'), casePoint('kept')]);
+    const source = async function* () {
+      for (const name of ['kept', 'lost']) yield { tenant: 'clinic', point: casePoint(name) };
+    };
+    expect(await rebuildIndex(images, source())).toEqual({ written: 2, removed: 1 });
+    expect((await images.scroll(scope, { limit: 10 })).points.map(({ id }) => id)).toEqual(
+      [uuidOf('kept'), uuidOf('lost')].sort(),
+    );
+  });
+});
