@@ -6,7 +6,7 @@ import table from './basic-profile.json' with { type: 'json' };
  * D: a dummy value; Z: empty; X: removed; K: kept; U: a new UID, the same for the same old one; U*: so in the items of a sequence.
  * Where the table leaves a choice (X/Z/D: the type of the attribute in the object decides), the last is taken: it is valid for every type.
  */
-export type Action = 'D' | 'Z' | 'X' | 'U' | 'U*';
+type Action = 'D' | 'Z' | 'X' | 'U' | 'U*';
 
 const Table = z.object({
   version: z.string(),

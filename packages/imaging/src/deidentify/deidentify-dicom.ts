@@ -7,7 +7,7 @@ import { ImagingError } from '../errors.ts';
 import { PROFILE_VERSION, type ProfileEntry, profileEntry } from './basic-profile.ts';
 import { pseudonym, pseudonymousUid, type TenantKey } from './tenant-key.ts';
 
-export interface DeidentifiedDicom {
+interface DeidentifiedDicom {
   bytes: Uint8Array;
   /** Keyed hash of issuer and Patient ID, also in Patient ID; null where the file names no patient. */
   patient: string | null;

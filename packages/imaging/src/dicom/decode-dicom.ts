@@ -67,7 +67,7 @@ export const inColour = () =>
   new ImagingError('colour', 'This image is in colour. Send the grey mammogram as it came from the device.');
 
 /** (0008,0068) Presentation Intent Type. */
-export function intentOf(dataset: DataSet): GreyImage['intent'] {
+function intentOf(dataset: DataSet): GreyImage['intent'] {
   const value = text(dataset, 'x00080068');
   if (value === 'FOR PROCESSING') return 'processing';
   return value === 'FOR PRESENTATION' ? 'presentation' : null;

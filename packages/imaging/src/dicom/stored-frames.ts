@@ -11,7 +11,7 @@ import { type CodestreamShape, decodeWithWasm, type WasmCodec } from './wasm-cod
 /** Row-major; colour components alternate. Unused high bits (overlays of old files) are cleared, signs extended. */
 export type StoredSamples = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
-export interface StoredFrames {
+interface StoredFrames {
   pixels: PixelModule;
   /** Decodes one frame, zero-based. Throws `ImagingError`: `truncated`, `corrupt`, `sizes-disagree`, `no-such-frame`. */
   frame(index: number): StoredSamples;

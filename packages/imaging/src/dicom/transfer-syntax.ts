@@ -1,6 +1,6 @@
 // Transfer syntaxes that are read, and by which decoder. PS3.6 Annex A.
 
-export type Codec = 'native' | 'rle' | 'jpeg' | 'jpeg-ls' | 'jpeg-2000' | 'htj2k';
+type Codec = 'native' | 'rle' | 'jpeg' | 'jpeg-ls' | 'jpeg-2000' | 'htj2k';
 
 export interface TransferSyntax {
   uid: string;

@@ -21,7 +21,7 @@ type TextVr =
   | 'UI'
   | 'UR'
   | 'UT';
-export type Vr = BinaryVr | TextVr | 'OB' | 'OW' | 'SQ' | 'UN';
+type Vr = BinaryVr | TextVr | 'OB' | 'OW' | 'SQ' | 'UN';
 
 /** Text or numbers (several values: an array), bytes, items of a sequence, or compressed frames. */
 export type Value =

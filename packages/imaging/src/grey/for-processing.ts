@@ -1,7 +1,7 @@
 // FOR PROCESSING images: detector values, proportional to exposure or to its logarithm, made to look like display values.
 import type { StoredSamples } from '../dicom/stored-frames.ts';
 
-export interface Exposure {
+interface Exposure {
   /** (0028,1040) Pixel Intensity Relationship is LIN: take the logarithm, so that attenuation is linear in the value. */
   linear: boolean;
   /** Whether large values mean much exposure, as in air; then they are turned around, so that dense tissue is bright. */

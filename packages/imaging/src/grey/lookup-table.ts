@@ -2,7 +2,7 @@
 import type { DataSet } from 'dicom-parser';
 import { rawValue, unsigned16 } from '../dicom/dataset.ts';
 
-export interface LookupTable {
+interface LookupTable {
   /** Input value that the first entry stands for; smaller ones get the first entry, larger than the last the last. */
   first: number;
   entries: Uint16Array;

@@ -6,7 +6,7 @@ import { lookUp, readLookupTable } from './lookup-table.ts';
 import type { GreyStep } from './modality-lut.ts';
 
 /** How a window maps values, (0028,1056) VOI LUT Function. */
-export type VoiFunction = 'LINEAR' | 'LINEAR_EXACT' | 'SIGMOID';
+type VoiFunction = 'LINEAR' | 'LINEAR_EXACT' | 'SIGMOID';
 
 /**
  * The VOI of the first group that has one. `window` chooses among several windows (zero-based); without it a VOI LUT
@@ -45,7 +45,7 @@ function tableOf(group: DataSet, modality: GreyStep): GreyStep | null {
 }
 
 /** One window whose output spans `range`; null where its width is not allowed (C.11.2.1.2: ≥ 1 for LINEAR, > 0 otherwise). */
-export function windowStep(
+function windowStep(
   centre: number,
   width: number,
   voiFunction: VoiFunction,
