@@ -83,7 +83,10 @@ def test_int8_keeps_direction_in_a_quarter_of_the_size() -> None:
 BASE = {
     "name": "t",
     "data": {"sets": ["x"]},
-    "tasks": {"density": {"field": "density", "values": ["A", "B"]}, "view": {"field": "view", "values": ["CC", "MLO"]}},
+    "tasks": {
+        "density": {"field": "density", "values": ["A", "B"]},
+        "view": {"field": "view", "values": ["CC", "MLO"]},
+    },
 }
 
 

@@ -68,6 +68,8 @@ def render(manifest: dict[str, Any], rows: dict[str, list[Measure]], own: Sequen
         "",
         *_table(rows),
         "",
+        *_verdict(rows),
+        *_remarks(own),
         "## The bundle's own heads, answers and lesions",
         "",
         "| figure | source | value | chance | images | patients |",
@@ -112,6 +114,44 @@ def _table(rows: dict[str, list[Measure]]) -> list[str]:
         chance = "–" if m.chance is None else f"{m.chance:.3f}"
         lines.append(f"| {m.name} | {m.source} | {' | '.join(cells)} | {chance} | {gap} |")
     return lines
+
+
+#: Rows that a complete comparison has.
+EXPECTED = ("plain fine-tuning", "stage 2 without teacher")
+
+
+def _verdict(rows: dict[str, list[Measure]]) -> list[str]:
+    """Which claims hold, and which comparisons are missing."""
+    other = rows.get("ImageNet, frozen", [])
+    held, open_ = [], []
+    for m in next(iter(rows.values())):
+        beside = _same(other, m)
+        if m.name in CLAIMED and beside is not None:
+            gap = bootstrap.difference(m.value, beside.value, m.patients)
+            (held if gap.low > 0 else open_).append(f"{m.name} ({m.source})")
+    missing = [name for name in EXPECTED if name not in rows]
+    return [
+        f"Claims whose whole interval lies above zero: {'; '.join(held) or 'none'}.",
+        "",
+        f"Claims that these test patients do not bear out: {'; '.join(open_) or 'none'}.",
+        "",
+        *([f"Not measured yet: {'; '.join(missing)}.", ""] if missing else []),
+    ]
+
+
+def _remarks(own: Sequence[Measure]) -> list[str]:
+    """What the figures warn of."""
+    found = []
+    for m in own:
+        if m.name.startswith("source told") and m.value(None) > 0.9:
+            found.append(
+                "The vector tells the source almost perfectly: similarity over all sources is first of all similarity of source."
+            )
+        if "false positives on images without cancer" in m.name and m.value(None) < 0.01:
+            found.append(
+                f"The detector of {m.name.split(' ')[0]} hardly fires on other sources: expect it to miss lesions there, not to be specific."
+            )
+    return [line for text in found for line in (text, "")]
 
 
 def _same(measures: Sequence[Measure], m: Measure) -> Measure | None:
