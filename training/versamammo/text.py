@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 
 from versamammo.bundle import onnx_bytes
 from versamammo.errors import TrainingError
+from versamammo.features import cache_folder
 from versamammo.graphs import from_torch, quantise, session
 
 MAX_TOKENS = 64
@@ -82,13 +85,22 @@ def _layer(layer: nn.Module, hidden: Tensor, shut: Tensor) -> Tensor:
 
 @cache
 def int8_graph() -> bytes:
-    """MiniLM as ONNX with int8 weights (about 23 MB); the same bytes every time."""
+    """MiniLM as ONNX with int8 weights (about 23 MB); the same bytes every time, made once and kept."""
+    weights = hashlib.sha256((minilm_folder() / "model.safetensors").read_bytes()).hexdigest()[:16]
+    file = cache_folder() / f"minilm-int8-{weights}-{torch.__version__}.onnx"
+    if file.exists():
+        return file.read_bytes()
     example = torch.tensor([[101, 2054, 102]]), torch.ones(1, 3, dtype=torch.int64)
     tokens = torch.export.Dim("tokens", min=2, max=512)
     full = from_torch(
         MiniLM(), example, ["input_ids", "attention_mask"], ["tokens", "sentence"], ({1: tokens}, {1: tokens})
     )
-    return onnx_bytes(quantise(full))
+    graph = onnx_bytes(quantise(full))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".{os.getpid()}")
+    part.write_bytes(graph)
+    os.replace(part, file)
+    return graph
 
 
 class TextEncoder:
