@@ -92,7 +92,8 @@ export function createImagingPool(options: ImagingPoolOptions = {}): ImagingPool
       clearTimeout(timer);
       job.signal?.removeEventListener('abort', onAbort);
       job.signal?.removeEventListener('abort', dropAborted);
-      worker.removeAllListeners();
+      // By name: without one, Node's own listeners would go too, and the worker would never answer again.
+      for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event);
       if (reusable && !closed) {
         worker.unref();
         idle.push(worker);
