@@ -1,7 +1,7 @@
 // invokeLambda: the built Lambda in a process of its own, as AWS starts it: fresh, with its environment and nothing else.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,7 +45,9 @@ export async function invokeLambda(
 ): Promise<Invoked> {
   const home = mkdtempSync(join(tmpdir(), 'lambda-'));
   try {
-    const node = [process.execPath, '--input-type=module', '-e', PROGRAM];
+    const program = join(home, 'program.mjs');
+    writeFileSync(program, PROGRAM);
+    const node = [process.execPath, program];
     const bound = oneCore && (await hasTaskset());
     const [command = '', ...args] = bound ? ['taskset', '-c', '0', ...node] : node;
     const child = spawn(command, args, {
