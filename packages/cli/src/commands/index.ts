@@ -11,6 +11,7 @@ export const commands = {
   prepare: () => import('./prepare.ts'),
   inspect: () => import('./inspect.ts'),
   train: () => import('./train.ts'),
+  index: () => import('./index-command.ts'),
   keys: () => import('./keys.ts'),
   demo: () => import('./demo.ts'),
   doctor: () => import('./doctor.ts'),
