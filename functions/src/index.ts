@@ -2,6 +2,7 @@
 export { type AppOptions, createApp } from './app.ts';
 export { DataFolderLocked, type DataFolderLock, lockDataFolder, serverOfDataFolder } from './data-folder.ts';
 export { describeApi } from './describe-api.ts';
+export { openapiDocument } from './http/openapi-document.ts';
 export { type RunningServer, type ServerOptions, startServer } from './server.ts';
 export { ServiceError, type ServiceErrorCode } from './service-error.ts';
 export { type ApiKey, DEFAULT_TENANT, type MadeKey, SCOPES, type Tenant } from './services/access.ts';
