@@ -11,7 +11,7 @@ import { breast } from './testing/breast.ts';
 const numbers = z.array(z.number());
 const Fixture = z.object({
   reference: z.string(),
-  encoder: z.string(),
+  graphs: z.record(z.string(), z.string()),
   images: z.array(
     z.object({
       rows: z.int(),
@@ -32,10 +32,10 @@ for (const file of readdirSync(fixtures).filter((name) => name.endsWith('.json')
   const bundle = join(root, 'models', name);
   const fixture = Fixture.parse(JSON.parse(readFileSync(join(fixtures, file), 'utf8')));
 
-  const encoder = encoderOf(bundle);
-  const title = encoder === fixture.encoder ? '' : ' (of another encoder: run fixtures/make_parity.py again)';
+  const same = hasGraphs(bundle, fixture.graphs);
+  const title = same ? '' : ' (the fixture is of other graphs: run fixtures/make_parity.py again)';
 
-  describe.skipIf(encoder !== fixture.encoder)(`${name} equals ${fixture.reference}${title}`, () => {
+  describe.skipIf(!same)(`${name} equals ${fixture.reference}${title}`, () => {
     let model: Model;
     beforeAll(async () => {
       model = await openModel(bundle, { workers: 0 });
@@ -78,17 +78,20 @@ for (const file of readdirSync(fixtures).filter((name) => name.endsWith('.json')
       expect(detections).toHaveLength(boxes);
     });
 
-    it.each(fixture.images.map((image, i) => [i, image] as const))('in answers about image %i', async (i, image) => {
-      const mammogram = breast(i, image.rows, image.columns);
-      for (const topic of model.manifest.answers?.topics ?? []) {
-        const expected = image.answers[topic.name];
-        if (expected === undefined || topic.domain === null) continue;
-        const answer = await model.answer(topic.domain.question, mammogram, []);
-        if (answer.topic !== topic.name || answer.parts === null) continue; // the router is not what is compared here
-        const found = answer.parts.head.map(({ probability }) => probability);
-        expect(furthest(found, expected)).toBeLessThan(1e-3);
-      }
-    });
+    it.each(fixture.images.slice(0, 2).map((image, i) => [i, image] as const))(
+      'in answers about image %i',
+      async (i, image) => {
+        const mammogram = breast(i, image.rows, image.columns);
+        for (const topic of model.manifest.answers?.topics ?? []) {
+          const expected = image.answers[topic.name];
+          if (expected === undefined || topic.domain === null) continue;
+          const answer = await model.answer(topic.domain.question, mammogram, []);
+          if (answer.topic !== topic.name || answer.parts === null) continue; // the router is not what is compared here
+          const found = answer.parts.head.map(({ probability }) => probability);
+          expect(furthest(found, expected)).toBeLessThan(1e-3);
+        }
+      },
+    );
 
     it(`in the tokens of ${fixture.tokens.length} strings`, () => {
       const path = model.manifest.answers?.tokenizer ?? '';
@@ -99,12 +102,12 @@ for (const file of readdirSync(fixtures).filter((name) => name.endsWith('.json')
   });
 }
 
-/** SHA-256 of a bundle's encoder; null where there is no such bundle. */
-function encoderOf(bundle: string): string | null {
+/** Whether a bundle is there and has the graphs that a fixture was made with. */
+function hasGraphs(bundle: string, graphs: Record<string, string>): boolean {
   const path = join(bundle, 'manifest.json');
-  if (!existsSync(path)) return null;
-  const { encoder, files } = Manifest.parse(JSON.parse(readFileSync(path, 'utf8')));
-  return files[encoder.file]?.sha256 ?? null;
+  if (!existsSync(path)) return false;
+  const { files } = Manifest.parse(JSON.parse(readFileSync(path, 'utf8')));
+  return Object.entries(graphs).every(([file, sha256]) => files[file]?.sha256 === sha256);
 }
 
 function cosine(a: ArrayLike<number>, b: number[]): number {
