@@ -42,7 +42,7 @@ describe.skipIf(!motoIsInstalled)('invoked (needs moto: npm test makes the Pytho
     const away = join(work, 'away');
     cpSync(built.folder, away, { recursive: true });
     const form = new FormData();
-    form.set('file', new Blob([encodePhantomPng(phantom(1))], { type: 'image/png' }), 'phantom.png');
+    form.set('file', new Blob([new Uint8Array(encodePhantomPng(phantom(1)))], { type: 'image/png' }), 'phantom.png');
     const embed = await httpEvent({ method: 'POST', path: '/v1/embeddings', key: aws.key, body: form });
     const { answers } = await invokeLambda(away, aws.env, [
       await httpEvent({ method: 'GET', path: '/healthz' }),
