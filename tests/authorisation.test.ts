@@ -8,7 +8,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 
 const Document = z.object({
-  paths: z.record(z.string(), z.record(z.string(), z.object({ operationId: z.string(), description: z.string().optional() }))),
+  paths: z.record(
+    z.string(),
+    z.record(z.string(), z.object({ operationId: z.string(), description: z.string().optional() })),
+  ),
 });
 const data = mkdtempSync(join(tmpdir(), 'versamammo-authorisation-'));
 let services: Services;
@@ -18,7 +21,8 @@ const keys = new Map<string, string>();
 beforeAll(async () => {
   services = await createServices(readConfiguration({ VERSAMAMMO_DATA: data, VERSAMAMMO_BUNDLE: 'models/tiny' }));
   app = createApp(services, { log: () => {} });
-  for (const scope of SCOPES) keys.set(scope, (await services.access.makeKey('default', { name: scope, scopes: [scope] })).secret);
+  for (const scope of SCOPES)
+    keys.set(scope, (await services.access.makeKey('default', { name: scope, scopes: [scope] })).secret);
   const other = await services.access.makeTenant('another clinic');
   keys.set('other', other.key.secret);
 });
@@ -78,14 +82,21 @@ describe('tenants', () => {
   test('a revoked, expired or altered key is refused', async () => {
     const made = await services.access.makeKey('default', { name: 'short', scopes: ['read'] });
     expect((await ask('GET', '/v1/me', made.secret)).status).toBe(200);
-    expect((await ask('GET', '/v1/me', `${made.secret.slice(0, -1)}${made.secret.endsWith('A') ? 'B' : 'A'}`)).status).toBe(401);
+    expect(
+      (await ask('GET', '/v1/me', `${made.secret.slice(0, -1)}${made.secret.endsWith('A') ? 'B' : 'A'}`)).status,
+    ).toBe(401);
     await services.access.revokeKey('default', made.id);
     expect((await ask('GET', '/v1/me', made.secret)).status).toBe(401);
-    const past = await services.access.makeKey('default', { name: 'past', scopes: ['read'], expiresAt: new Date(Date.now() - 1000).toISOString() });
+    const past = await services.access.makeKey('default', {
+      name: 'past',
+      scopes: ['read'],
+      expiresAt: new Date(Date.now() - 1000).toISOString(),
+    });
     expect((await ask('GET', '/v1/me', past.secret)).status).toBe(401);
   });
 
   test('secrets are kept as hashes', async () => {
-    for await (const { value } of services.platform.records.query('keys')) expect(JSON.stringify(value)).not.toContain('vm_');
+    for await (const { value } of services.platform.records.query('keys'))
+      expect(JSON.stringify(value)).not.toContain('vm_');
   });
 });

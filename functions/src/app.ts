@@ -60,7 +60,10 @@ export function createApp(services: Services, options: AppOptions = {}): App {
   app.notFound((c) => {
     const isPath = app.routes.some(({ path, method }) => method !== 'ALL' && path === c.req.path);
     const error = isPath
-      ? new ServiceError('method-not-allowed', 'This path does not take this method: /openapi.json lists what it takes.')
+      ? new ServiceError(
+          'method-not-allowed',
+          'This path does not take this method: /openapi.json lists what it takes.',
+        )
       : new ServiceError('not-found', 'There is no such path: /openapi.json lists all, /docs explains them.');
     return problemResponse(problemOf(error, c.get('requestId')));
   });

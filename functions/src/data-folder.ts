@@ -141,9 +141,17 @@ function codeOf(error: unknown): string {
 function sentence(error: unknown, folder: string): unknown {
   const code = codeOf(error);
   if (error instanceof VersaMammoError) return error;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new VersaMammoError('unavailable', `The disk is full: free some space, or set VERSAMAMMO_DATA to a folder on another disk.`);
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new VersaMammoError(
+      'unavailable',
+      `The disk is full: free some space, or set VERSAMAMMO_DATA to a folder on another disk.`,
+    );
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
-    return new VersaMammoError('unavailable', `The data folder ${folder} cannot be written: check its owner, or set VERSAMAMMO_DATA to another one.`);
-  if (code === 'ENOTDIR' || code === 'EEXIST') return new VersaMammoError('unavailable', `${folder} is not a folder: set VERSAMAMMO_DATA to one.`);
+    return new VersaMammoError(
+      'unavailable',
+      `The data folder ${folder} cannot be written: check its owner, or set VERSAMAMMO_DATA to another one.`,
+    );
+  if (code === 'ENOTDIR' || code === 'EEXIST')
+    return new VersaMammoError('unavailable', `${folder} is not a folder: set VERSAMAMMO_DATA to one.`);
   return error;
 }

@@ -1,6 +1,6 @@
 // @versamammo/functions: the application: services without HTTP, the HTTP app, its Node server.
 export { type AppOptions, createApp } from './app.ts';
-export { DataFolderLocked, type DataFolderLock, lockDataFolder, serverOfDataFolder } from './data-folder.ts';
+export { type DataFolderLock, DataFolderLocked, lockDataFolder, serverOfDataFolder } from './data-folder.ts';
 export { describeApi } from './describe-api.ts';
 export { openapiDocument } from './http/openapi-document.ts';
 export { type RunningServer, type ServerOptions, startServer } from './server.ts';
@@ -8,8 +8,8 @@ export { ServiceError, type ServiceErrorCode } from './service-error.ts';
 export { type ApiKey, DEFAULT_TENANT, type MadeKey, SCOPES, type Tenant } from './services/access.ts';
 export type { AnalyzeAnswer, AnalyzeRequest, EmbeddingAnswer } from './services/analyze.ts';
 export { type Disagreement, type Examination, examine } from './services/examine.ts';
-export { type DescribedFile, describeFolder } from './services/imports.ts';
 export type { ImageState } from './services/image-state.ts';
+export { type DescribedFile, describeFolder } from './services/imports.ts';
 export type { Ingested, NewImage } from './services/ingest.ts';
 export { isEnded, type TenantJob } from './services/jobs.ts';
 export type { Source } from './services/query.ts';

@@ -60,9 +60,11 @@ export async function startServer(configuration: Configuration, options: ServerO
 
     const stop = new AbortController();
     const log = options.app?.log ?? createLog(configuration.logLevel);
-    const working = services.work({ signal: stop.signal, concurrency: options.concurrency ?? 2 }).catch((error: unknown) => {
-      log('error', 'worker', { code: error instanceof VersaMammoError ? error.code : 'defect' });
-    });
+    const working = services
+      .work({ signal: stop.signal, concurrency: options.concurrency ?? 2 })
+      .catch((error: unknown) => {
+        log('error', 'worker', { code: error instanceof VersaMammoError ? error.code : 'defect' });
+      });
     closing.push(async () => {
       stop.abort();
       await working;
@@ -74,7 +76,11 @@ export async function startServer(configuration: Configuration, options: ServerO
   }
 }
 
-function listen(fetch: (request: Request) => Response | Promise<Response>, hostname: string, port: number): Promise<{ port: number; close(): Promise<void> }> {
+function listen(
+  fetch: (request: Request) => Response | Promise<Response>,
+  hostname: string,
+  port: number,
+): Promise<{ port: number; close(): Promise<void> }> {
   return new Promise((resolve, reject) => {
     const server = serve({ fetch, hostname, port, overrideGlobalObjects: false }, (address) => {
       server.off('error', refuse);
@@ -96,8 +102,20 @@ function listen(fetch: (request: Request) => Response | Promise<Response>, hostn
 
 function listenError(error: Error, host: string, port: number): Error {
   const code = 'code' in error ? error.code : '';
-  if (code === 'EADDRINUSE') return new VersaMammoError('port-taken', `Port ${port} is taken by another program: set VERSAMAMMO_PORT to another one, or to 0 for any free one.`);
-  if (code === 'EACCES') return new VersaMammoError('port-taken', `Port ${port} needs more rights than this process has: set VERSAMAMMO_PORT to 1024 or above.`);
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return new VersaMammoError('invalid-configuration', `This machine has no address ${host}: set VERSAMAMMO_HOST to one of its own.`);
+  if (code === 'EADDRINUSE')
+    return new VersaMammoError(
+      'port-taken',
+      `Port ${port} is taken by another program: set VERSAMAMMO_PORT to another one, or to 0 for any free one.`,
+    );
+  if (code === 'EACCES')
+    return new VersaMammoError(
+      'port-taken',
+      `Port ${port} needs more rights than this process has: set VERSAMAMMO_PORT to 1024 or above.`,
+    );
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return new VersaMammoError(
+      'invalid-configuration',
+      `This machine has no address ${host}: set VERSAMAMMO_HOST to one of its own.`,
+    );
   return error;
 }

@@ -54,5 +54,8 @@ export class ServiceError extends VersaMammoError {
 
 /** The same answer for what does not exist and for what belongs to another tenant. */
 export function notFound(what: string): ServiceError {
-  return new ServiceError('not-found', `There is no such ${what}: check the id, and that it belongs to this API key's tenant.`);
+  return new ServiceError(
+    'not-found',
+    `There is no such ${what}: check the id, and that it belongs to this API key's tenant.`,
+  );
 }

@@ -13,7 +13,9 @@ let services: Services;
 let app: ReturnType<typeof createApp>;
 
 beforeAll(async () => {
-  services = await createServices(readConfiguration({ VERSAMAMMO_DATA: data, VERSAMAMMO_BUNDLE: 'models/tiny', VERSAMAMMO_WORKERS: '1' }));
+  services = await createServices(
+    readConfiguration({ VERSAMAMMO_DATA: data, VERSAMAMMO_BUNDLE: 'models/tiny', VERSAMAMMO_WORKERS: '1' }),
+  );
   app = createApp(services, { openWithoutKeys: true, dicomweb: true, log: () => {} });
 });
 afterAll(async () => {
@@ -25,7 +27,11 @@ const post = (path: string, fields: Record<string, string>, headers: Record<stri
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.set(name, value);
   form.set('file', new Blob([file]), 'image');
-  return app.request(`http://127.0.0.1${path}`, { method: 'POST', body: form, headers: { host: '127.0.0.1', ...headers } });
+  return app.request(`http://127.0.0.1${path}`, {
+    method: 'POST',
+    body: form,
+    headers: { host: '127.0.0.1', ...headers },
+  });
 };
 const ask = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
   app.request(`http://127.0.0.1${path}`, {
@@ -55,7 +61,9 @@ test('an image is stored once, found, asked about, relabelled and removed', asyn
   expect((await ask('PATCH', `/v1/images/${image.id}`, { labels: { birads: 2 } })).status).toBe(428);
   const patched = await ask('PATCH', `/v1/images/${image.id}`, { labels: { birads: 2 } }, { 'if-match': image.etag });
   expect((await patched.json()).labels).toMatchObject({ birads: 2, density: 'C' });
-  expect((await ask('PATCH', `/v1/images/${image.id}`, { labels: { birads: 3 } }, { 'if-match': image.etag })).status).toBe(412);
+  expect(
+    (await ask('PATCH', `/v1/images/${image.id}`, { labels: { birads: 3 } }, { 'if-match': image.etag })).status,
+  ).toBe(412);
   const facets = await (await ask('GET', '/v1/facets?field=birads&collections=own')).json();
   expect(facets.values).toEqual([{ value: 2, count: 1 }]);
 
@@ -71,7 +79,11 @@ test('a PACS stores by STOW-RS, twice, and finds it by QIDO-RS', async () => {
     app.request('http://127.0.0.1/dicomweb/studies', {
       method: 'POST',
       headers: { host: '127.0.0.1', 'content-type': 'multipart/related; type="application/dicom"; boundary="a-b"' },
-      body: Buffer.concat([Buffer.from('--a-b\r\nContent-Type: application/dicom\r\n\r\n'), file, Buffer.from('\r\n--a-b--\r\n')]),
+      body: Buffer.concat([
+        Buffer.from('--a-b\r\nContent-Type: application/dicom\r\n\r\n'),
+        file,
+        Buffer.from('\r\n--a-b--\r\n'),
+      ]),
     });
   for (const response of [await stow(), await stow()]) {
     expect(response.status).toBe(200);

@@ -16,7 +16,8 @@ const read = async (text: string, size = 7, limits = LIMITS) => {
   return found;
 };
 
-const BODY = 'preamble\r\n--b\r\nContent-Type: application/dicom\r\n\r\none\r\n--\r\n--b\r\nX: y\r\n\r\n\r\n--b--\r\nepilogue';
+const BODY =
+  'preamble\r\n--b\r\nContent-Type: application/dicom\r\n\r\none\r\n--\r\n--b\r\nX: y\r\n\r\n\r\n--b--\r\nepilogue';
 
 describe('readParts', () => {
   it.each([1, 2, 3, 5, 64, 10_000])('reads the same parts in pieces of %i bytes', async (size) => {

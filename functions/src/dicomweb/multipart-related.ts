@@ -23,7 +23,11 @@ export function boundaryOf(contentType: string): string | null {
 }
 
 /** Yields one part at a time. Throws `malformed-request` where the body ends early, `request-too-large` over a limit. */
-export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: string, limits: PartLimits): AsyncIterable<Part> {
+export async function* readParts(
+  body: AsyncIterable<Uint8Array>,
+  boundary: string,
+  limits: PartLimits,
+): AsyncIterable<Part> {
   const delimiter = Buffer.from(`--${boundary}`);
   const inner = Buffer.from(`\r\n--${boundary}`);
   const source = new Window(body[Symbol.asyncIterator]());
@@ -34,7 +38,11 @@ export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: stri
   for (let count = 0; ; count++) {
     const next = await source.peek(2);
     if (next.toString('latin1') === '--') return;
-    if (count === limits.parts) throw new ServiceError('request-too-large', `One request may hold ${limits.parts} parts: send the rest in another.`);
+    if (count === limits.parts)
+      throw new ServiceError(
+        'request-too-large',
+        `One request may hold ${limits.parts} parts: send the rest in another.`,
+      );
     const lineEnd = await source.find(CRLF, 0, HEADER_BYTES);
     if (lineEnd === null) throw malformed('a boundary line does not end');
     source.drop(lineEnd);

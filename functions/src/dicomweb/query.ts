@@ -31,7 +31,11 @@ const TAGS = new Set(Object.values(KEYWORDS));
 const MOST = 1000;
 
 /** From the query string. Unknown attributes and values that make no sense: `malformed-request`. */
-export function parseQuery(level: Level, path: { study?: string | undefined; series?: string | undefined }, query: Record<string, string[]>): InstanceQuery {
+export function parseQuery(
+  level: Level,
+  path: { study?: string | undefined; series?: string | undefined },
+  query: Record<string, string[]>,
+): InstanceQuery {
   const match = new Map<string, string>();
   if (path.study !== undefined) match.set('0020000D', path.study);
   if (path.series !== undefined) match.set('0020000E', path.series);
@@ -50,14 +54,18 @@ export function parseQuery(level: Level, path: { study?: string | undefined; ser
 
 function whole(name: string, value: string): number {
   const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 0) throw new ServiceError('malformed-request', `${name} is a whole number, 0 or more.`);
+  if (!Number.isSafeInteger(number) || number < 0)
+    throw new ServiceError('malformed-request', `${name} is a whole number, 0 or more.`);
   return number;
 }
 
 function tagOf(name: string): string {
   const tag = KEYWORDS[name] ?? name.toUpperCase();
   if (TAGS.has(tag) || /^[0-9A-F]{8}$/.test(tag)) return tag;
-  throw new ServiceError('malformed-request', `The attribute of this query is not known: use one of ${Object.keys(KEYWORDS).join(', ')}.`);
+  throw new ServiceError(
+    'malformed-request',
+    `The attribute of this query is not known: use one of ${Object.keys(KEYWORDS).join(', ')}.`,
+  );
 }
 
 /** One data set per study, series or instance, in order of UID. `hash` turns an original UID or identifier into its pseudonym. */
@@ -80,11 +88,16 @@ export async function queryInstances(
     .map(([, images]) => describe(level, images));
 }
 
-function matches(image: ImageState, match: Map<string, string>, hash: { uid(original: string): string; patient(original: string): string }): boolean {
+function matches(
+  image: ImageState,
+  match: Map<string, string>,
+  hash: { uid(original: string): string; patient(original: string): string },
+): boolean {
   for (const [tag, wanted] of match) {
     const own = attributeOf(image, tag);
     const among = wanted.split(/[,\\]/);
-    const hashed = tag === '00100020' ? among.map(hash.patient) : /^(0020000[DE]|00080018)$/.test(tag) ? among.map(hash.uid) : [];
+    const hashed =
+      tag === '00100020' ? among.map(hash.patient) : /^(0020000[DE]|00080018)$/.test(tag) ? among.map(hash.uid) : [];
     if (own === null || !(among.includes(own) || hashed.includes(own))) return false;
   }
   return true;

@@ -11,7 +11,12 @@ export function readDicomIdentity(bytes: Uint8Array): DicomIdentity {
       const value = dataset.string(tag)?.trim();
       return value !== undefined && UID.test(value) ? value : null;
     };
-    return { study: uid('x0020000d'), series: uid('x0020000e'), instance: uid('x00080018'), sopClass: uid('x00080016') };
+    return {
+      study: uid('x0020000d'),
+      series: uid('x0020000e'),
+      instance: uid('x00080018'),
+      sopClass: uid('x00080016'),
+    };
   } catch {
     // dicom-parser throws strings; whoever decodes the file says what is wrong with it.
     return { study: null, series: null, instance: null, sopClass: null };

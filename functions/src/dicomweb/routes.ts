@@ -14,7 +14,11 @@ const DICOM_JSON = 'application/dicom+json';
 const PARTS = 1000;
 type Handler = (c: Context<AppEnvironment>, principal: Principal) => Promise<Response>;
 
-export function dicomwebRoutes({ app, audit }: OperationContext, services: Services, { served }: { served: boolean }): void {
+export function dicomwebRoutes(
+  { app, audit }: OperationContext,
+  services: Services,
+  { served }: { served: boolean },
+): void {
   const { configuration, platform } = services;
 
   /** Authorised and audited like every operation; described in docs/pacs.md, as DICOM does itself. */
@@ -25,8 +29,13 @@ export function dicomwebRoutes({ app, audit }: OperationContext, services: Servi
       let response: Response;
       try {
         if (principal === null) throw new ServiceError('unauthenticated', 'Send an API key.');
-        if (!principal.scopes.includes(scope)) throw new ServiceError('forbidden', `This needs a key of scope \`${scope}\`.`);
-        if (!served) throw new ServiceError('not-implemented', 'DICOMweb is served by the Node server alone: run `versamammo serve` beside the PACS.');
+        if (!principal.scopes.includes(scope))
+          throw new ServiceError('forbidden', `This needs a key of scope \`${scope}\`.`);
+        if (!served)
+          throw new ServiceError(
+            'not-implemented',
+            'DICOMweb is served by the Node server alone: run `versamammo serve` beside the PACS.',
+          );
         response = await handle(c, principal);
       } catch (error) {
         const problem = problemOf(error, c.get('requestId'));
@@ -49,13 +58,17 @@ export function dicomwebRoutes({ app, audit }: OperationContext, services: Servi
   const store: Handler = async (c, { tenant }) => {
     const type = c.req.header('content-type') ?? '';
     const boundary = /^multipart\/related\s*;/i.test(type) ? boundaryOf(type) : null;
-    if (boundary === null) throw new ServiceError('unsupported-media-type', 'Send multipart/related; type="application/dicom"; boundary=….');
+    if (boundary === null)
+      throw new ServiceError('unsupported-media-type', 'Send multipart/related; type="application/dicom"; boundary=….');
     const study = c.req.param('study') ?? null;
     const { body } = c.req.raw;
     if (body === null) throw new ServiceError('malformed-request', 'The request has no body.');
     const parts = readParts(body, boundary, { partBytes: configuration.maximumBytes, parts: PARTS });
     const outcome = await storeInstances(services, tenant, parts, { study, signal: c.req.raw.signal });
-    return new Response(JSON.stringify(outcome.body), { status: outcome.status, headers: { 'content-type': DICOM_JSON } });
+    return new Response(JSON.stringify(outcome.body), {
+      status: outcome.status,
+      headers: { 'content-type': DICOM_JSON },
+    });
   };
   route('POST', '/studies', 'storeInstances', 'write', store);
   route('POST', '/studies/:study', 'storeInstances', 'write', store);
@@ -79,7 +92,10 @@ export function dicomwebRoutes({ app, audit }: OperationContext, services: Servi
   route('GET', '/studies/:study/series/:series/instances', 'queryInstances', 'read', query('instances'));
 
   const retrieve: Handler = async () => {
-    throw new ServiceError('not-implemented', 'WADO-RS is not served: images stay in the PACS; GET /v1/images/{id}/preview shows one.');
+    throw new ServiceError(
+      'not-implemented',
+      'WADO-RS is not served: images stay in the PACS; GET /v1/images/{id}/preview shows one.',
+    );
   };
   for (const path of [
     '/studies/:study',

@@ -25,15 +25,26 @@ export const FilterSchema = Filter.clone().openapi('Filter', {
   type: 'object',
   description:
     'A condition: {"and": […]}, {"or": […]}, {"not": …}, {"field", "in": […]}, {"field", "gte"|"gt"|"lte"|"lt": number} or {"field", "known": boolean}.',
-  example: { and: [{ field: 'density', in: ['C', 'D'] }, { field: 'age', gte: 50, lt: 70 }] },
+  example: {
+    and: [
+      { field: 'density', in: ['C', 'D'] },
+      { field: 'age', gte: 50, lt: 70 },
+    ],
+  },
 });
 
-export const BoxSchema = Box.clone().openapi('Box', { description: '[x0, y0, x1, y1] in pixels of the source image, x1 and y1 exclusive.' });
+export const BoxSchema = Box.clone().openapi('Box', {
+  description: '[x0, y0, x1, y1] in pixels of the source image, x1 and y1 exclusive.',
+});
 export const LabelsSchema = Labels.clone().openapi('Labels');
 export const LabelsPatchSchema = LabelsPatch.clone().openapi('LabelsPatch');
 export const LesionSchema = Lesion.clone().openapi('Lesion');
 export const AnswerSchema = Answer.clone().openapi('Answer');
-export const Collections = z.array(Collection).min(1).max(3).openapi({ description: 'Default own and reference; `demo` only when named.' });
+export const Collections = z
+  .array(Collection)
+  .min(1)
+  .max(3)
+  .openapi({ description: 'Default own and reference; `demo` only when named.' });
 export const FieldSchema = FieldName;
 
 /** Ids of ours. */
@@ -68,7 +79,9 @@ export const ImageSchema = z
     licence: z.string().nullable(),
     labels: LabelsSchema,
     lesions: z.array(LesionSchema),
-    regions: z.array(z.object({ id: Id, box: BoxSchema, label: z.string().nullable(), from: z.enum(['caller', 'detected']) })),
+    regions: z.array(
+      z.object({ id: Id, box: BoxSchema, label: z.string().nullable(), from: z.enum(['caller', 'detected']) }),
+    ),
     sha256: z.string(),
     bytes: z.int(),
     format: z.string(),
@@ -107,7 +120,11 @@ export const SearchAnswerSchema = z
     results: z.array(HitSchema),
     groups: z.array(z.object({ key: z.string(), ids: z.array(z.string()) })).nullable(),
     patientExclusion: z.enum(['applied', 'unknown', 'off']),
-    index: z.object({ implementation: z.enum(['embedded', 'qdrant']), kind: z.enum(['image', 'region']), exact: z.boolean() }),
+    index: z.object({
+      implementation: z.enum(['embedded', 'qdrant']),
+      kind: z.enum(['image', 'region']),
+      exact: z.boolean(),
+    }),
     space: z.string(),
     bundle: z.string(),
     notice: z.string(),
@@ -128,7 +145,13 @@ export const AnalysisSchema = z
   .openapi('Analysis');
 
 export const EmbeddingSchema = z
-  .object({ space: z.string(), dimension: z.int(), vector: z.array(z.number()), bundle: z.string(), notice: z.string() })
+  .object({
+    space: z.string(),
+    dimension: z.int(),
+    vector: z.array(z.number()),
+    bundle: z.string(),
+    notice: z.string(),
+  })
   .openapi('Embedding');
 
 export const JobSchema = z
@@ -157,7 +180,9 @@ export const UploadTicketSchema = z
 
 export const LimitsSchema = z
   .object({
-    requestBytes: z.int().openapi({ description: 'Largest file inside a request; larger ones go through POST /v1/uploads.' }),
+    requestBytes: z
+      .int()
+      .openapi({ description: 'Largest file inside a request; larger ones go through POST /v1/uploads.' }),
     fileBytes: z.int(),
     requestSeconds: z.number(),
     maximumResults: z.int(),
@@ -179,9 +204,24 @@ export const ModelsSchema = z
         regionSpace: z.string().nullable(),
         dimension: z.int(),
         provider: z.enum(['cpu', 'cuda']),
-        heads: z.array(z.object({ name: z.string(), kind: z.string(), question: z.string(), labels: z.array(z.string()) })),
-        topics: z.array(z.object({ name: z.string(), title: z.string(), from: z.enum(['image', 'header']), trained: z.boolean(), labels: z.array(z.string()) })),
-        reference: z.object({ count: z.int(), citations: z.array(z.object({ dataset: z.string(), citation: z.string(), licence: z.string() })) }).nullable(),
+        heads: z.array(
+          z.object({ name: z.string(), kind: z.string(), question: z.string(), labels: z.array(z.string()) }),
+        ),
+        topics: z.array(
+          z.object({
+            name: z.string(),
+            title: z.string(),
+            from: z.enum(['image', 'header']),
+            trained: z.boolean(),
+            labels: z.array(z.string()),
+          }),
+        ),
+        reference: z
+          .object({
+            count: z.int(),
+            citations: z.array(z.object({ dataset: z.string(), citation: z.string(), licence: z.string() })),
+          })
+          .nullable(),
       }),
     ),
     notice: z.string(),
@@ -191,9 +231,17 @@ export const ModelsSchema = z
 export const ScopeSchema = z.enum(SCOPES);
 
 export const ApiKeySchema = z
-  .object({ id: z.string(), name: z.string(), scopes: z.array(ScopeSchema), createdAt: z.string(), expiresAt: z.string().nullable() })
+  .object({
+    id: z.string(),
+    name: z.string(),
+    scopes: z.array(ScopeSchema),
+    createdAt: z.string(),
+    expiresAt: z.string().nullable(),
+  })
   .openapi('ApiKey');
-export const MadeKeySchema = ApiKeySchema.extend({ secret: z.string().openapi({ description: 'Shown this once.' }) }).openapi('MadeKey');
+export const MadeKeySchema = ApiKeySchema.extend({
+  secret: z.string().openapi({ description: 'Shown this once.' }),
+}).openapi('MadeKey');
 export const TenantSchema = z.object({ id: z.string(), name: z.string(), createdAt: z.string() }).openapi('Tenant');
 
 export const HeatMapSchema = z

@@ -17,7 +17,8 @@ export function createMetrics(): Metrics {
       const histogram = durations.get(labels) ?? { counts: BUCKETS.map(() => 0), sum: 0, count: 0 };
       histogram.sum += seconds;
       histogram.count++;
-      for (const [i, limit] of BUCKETS.entries()) if (seconds <= limit) histogram.counts[i] = (histogram.counts[i] ?? 0) + 1;
+      for (const [i, limit] of BUCKETS.entries())
+        if (seconds <= limit) histogram.counts[i] = (histogram.counts[i] ?? 0) + 1;
       durations.set(labels, histogram);
     },
     render(gauges) {
@@ -28,7 +29,10 @@ export function createMetrics(): Metrics {
         for (const [i, limit] of BUCKETS.entries())
           lines.push(`versamammo_request_seconds_bucket{${labels},le="${limit}"} ${counts[i] ?? 0}`);
         lines.push(`versamammo_request_seconds_bucket{${labels},le="+Inf"} ${count}`);
-        lines.push(`versamammo_request_seconds_sum{${labels}} ${sum}`, `versamammo_request_seconds_count{${labels}} ${count}`);
+        lines.push(
+          `versamammo_request_seconds_sum{${labels}} ${sum}`,
+          `versamammo_request_seconds_count{${labels}} ${count}`,
+        );
       }
       for (const [name, { help, value }] of Object.entries(gauges))
         lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${value}`);

@@ -2,10 +2,10 @@
 import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import { Problem } from '@versamammo/schema';
 import type { Context } from 'hono';
+import { ServiceError } from '../service-error.ts';
 import type { AccessScope, Principal } from '../services/access.ts';
 import type { Audit } from '../services/audit.ts';
 import type { Idempotency, IdempotentRequest } from '../services/idempotency.ts';
-import { ServiceError } from '../service-error.ts';
 import type { AppEnvironment } from './environment.ts';
 import { problemOf, problemResponse } from './problem.ts';
 import { type BodyLimits, fingerprintOf, readBody } from './read-body.ts';
@@ -97,7 +97,11 @@ export function operation<
   const query = spec.query ?? Nothing;
   const body = spec.body ?? null;
 
-  async function answer(c: Context<AppEnvironment>, principal: Principal, signal: AbortSignal): Promise<{ reply: Reply; replayed: boolean }> {
+  async function answer(
+    c: Context<AppEnvironment>,
+    principal: Principal,
+    signal: AbortSignal,
+  ): Promise<{ reply: Reply; replayed: boolean }> {
     const input = {
       principal,
       signal,
@@ -105,7 +109,10 @@ export function operation<
       params: parse(params, c.req.param(), 'path', 'malformed-request') as z.infer<P>,
       query: parse(query, queryOf(c), 'query', 'malformed-request') as z.infer<Q>,
     };
-    const sent = body === null ? { fields: {}, file: null } : await readBody(c.req.raw, context.limits, body, spec.takesFile === true);
+    const sent =
+      body === null
+        ? { fields: {}, file: null }
+        : await readBody(c.req.raw, context.limits, body, spec.takesFile === true);
     const complete = {
       ...input,
       file: sent.file,
@@ -126,10 +133,16 @@ export function operation<
     );
   }
 
-  async function once(request: IdempotentRequest, work: () => Promise<Reply>): Promise<{ reply: Reply; replayed: boolean }> {
+  async function once(
+    request: IdempotentRequest,
+    work: () => Promise<Reply>,
+  ): Promise<{ reply: Reply; replayed: boolean }> {
     const first = await context.idempotency.begin(request);
     if (first !== null)
-      return { reply: { status: first.status, headers: first.headers, bytes: Buffer.from(first.body) }, replayed: true };
+      return {
+        reply: { status: first.status, headers: first.headers, bytes: Buffer.from(first.body) },
+        replayed: true,
+      };
     try {
       const reply = await work();
       const { status, headers, text } = encode(reply);
@@ -150,8 +163,13 @@ export function operation<
     try {
       if (principal === null) throw new ServiceError('unauthenticated', 'Send an API key.');
       if (!principal.scopes.includes(spec.scope))
-        throw new ServiceError('forbidden', `This needs a key of scope \`${spec.scope}\`; this one has ${principal.scopes.join(', ') || 'none'}.`);
-      const { reply, replayed } = await inTime(context.limits.requestSeconds, c.req.raw.signal, (signal) => answer(c, principal, signal));
+        throw new ServiceError(
+          'forbidden',
+          `This needs a key of scope \`${spec.scope}\`; this one has ${principal.scopes.join(', ') || 'none'}.`,
+        );
+      const { reply, replayed } = await inTime(context.limits.requestSeconds, c.req.raw.signal, (signal) =>
+        answer(c, principal, signal),
+      );
       objectId = reply.objectId ?? objectId;
       response = toResponse(reply);
       if (replayed) response.headers.set('idempotency-replayed', 'true');
@@ -179,7 +197,12 @@ async function inTime<R>(seconds: number, client: AbortSignal, work: (signal: Ab
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new ServiceError('time-limit', `This took longer than ${seconds} seconds and was stopped: try again, or with less at once.`));
+      reject(
+        new ServiceError(
+          'time-limit',
+          `This took longer than ${seconds} seconds and was stopped: try again, or with less at once.`,
+        ),
+      );
       limit.abort();
     }, seconds * 1000);
   });
@@ -191,7 +214,9 @@ async function inTime<R>(seconds: number, client: AbortSignal, work: (signal: Ab
 }
 
 function queryOf(c: Context<AppEnvironment>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(c.req.queries()).map(([name, values]) => [name, values.length === 1 ? values[0] : values]));
+  return Object.fromEntries(
+    Object.entries(c.req.queries()).map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+  );
 }
 
 function parse<S extends z.ZodObject>(
@@ -202,13 +227,26 @@ function parse<S extends z.ZodObject>(
 ): z.infer<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const errors = result.error.issues.slice(0, 20).map(({ path, message }) => ({ path: [where, ...path.map(String)].join('.'), message }));
-  throw new ServiceError(code, `The ${where} does not validate: ${errors.map((e) => `${e.path}: ${e.message}`).slice(0, 3).join('; ')}.`, {
-    errors,
-  });
+  const errors = result.error.issues
+    .slice(0, 20)
+    .map(({ path, message }) => ({ path: [where, ...path.map(String)].join('.'), message }));
+  throw new ServiceError(
+    code,
+    `The ${where} does not validate: ${errors
+      .map((e) => `${e.path}: ${e.message}`)
+      .slice(0, 3)
+      .join('; ')}.`,
+    {
+      errors,
+    },
+  );
 }
 
-function encode({ status = 200, body, headers = {} }: Reply): { status: number; headers: Record<string, string>; text: string | null } {
+function encode({ status = 200, body, headers = {} }: Reply): {
+  status: number;
+  headers: Record<string, string>;
+  text: string | null;
+} {
   return {
     status,
     headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
@@ -222,7 +260,9 @@ function toResponse(reply: Reply): Response {
   return new Response(body, { status, headers });
 }
 
-function document<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodObject>(spec: Operation<P, Q, B>): RouteConfig {
+function document<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodObject>(
+  spec: Operation<P, Q, B>,
+): RouteConfig {
   const { body, takesFile } = spec;
   const problems = [...ALWAYS, ...(spec.problems ?? []), ...(spec.method === 'post' ? [409] : [])];
   const headers = spec.headers ?? (spec.method === 'post' ? IDEMPOTENCY : undefined);
@@ -243,7 +283,9 @@ function document<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodO
           required: true,
           content: {
             'application/json': { schema: body },
-            ...(takesFile === true && { 'multipart/form-data': { schema: z.strictObject({ ...body.shape, file: FILE }) } }),
+            ...(takesFile === true && {
+              'multipart/form-data': { schema: z.strictObject({ ...body.shape, file: FILE }) },
+            }),
           },
         },
       }),
@@ -262,7 +304,10 @@ function document<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodO
       ...Object.fromEntries(
         problems.map((status) => [
           status,
-          { description: PROBLEMS[status] ?? 'Problem.', content: { 'application/problem+json': { schema: ProblemSchema } } },
+          {
+            description: PROBLEMS[status] ?? 'Problem.',
+            content: { 'application/problem+json': { schema: ProblemSchema } },
+          },
         ]),
       ),
     },
@@ -270,7 +315,13 @@ function document<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodO
 }
 
 const IDEMPOTENCY = z.object({
-  'idempotency-key': z.string().min(1).max(128).regex(/^[\x21-\x7e]+$/).optional().openapi({ description: 'The same key with the same body gets the first answer again, for 24 hours.' }),
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(128)
+    .regex(/^[\x21-\x7e]+$/)
+    .optional()
+    .openapi({ description: 'The same key with the same body gets the first answer again, for 24 hours.' }),
 });
 const FILE = z.any().openapi({ type: 'string', format: 'binary', description: 'DICOM, PNG, JPEG or PGM.' });
 const ProblemSchema = Problem.clone().openapi('Problem');

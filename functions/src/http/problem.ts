@@ -105,7 +105,10 @@ export function problemOf(error: unknown, requestId: string): ProblemAnswer {
   }
   if (error instanceof HTTPException && error.status < 500)
     return known(
-      new ServiceError(error.status === 415 ? 'unsupported-media-type' : 'malformed-request', error.message || 'This request cannot be read.'),
+      new ServiceError(
+        error.status === 415 ? 'unsupported-media-type' : 'malformed-request',
+        error.message || 'This request cannot be read.',
+      ),
       error.status,
       requestId,
     );
@@ -123,12 +126,15 @@ export function problemOf(error: unknown, requestId: string): ProblemAnswer {
 }
 
 function known(error: VersaMammoError, status: number, requestId: string): ProblemAnswer {
-  const wait = 'retryAfterSeconds' in error && typeof error.retryAfterSeconds === 'number' ? error.retryAfterSeconds : null;
+  const wait =
+    'retryAfterSeconds' in error && typeof error.retryAfterSeconds === 'number' ? error.retryAfterSeconds : null;
   const errors = error instanceof ServiceError ? error.errors : null;
   return {
     defect: false,
     headers: {
-      ...((status === 503 || status === 429) && { 'retry-after': String(Math.max(1, Math.ceil(wait ?? RETRY_SECONDS))) }),
+      ...((status === 503 || status === 429) && {
+        'retry-after': String(Math.max(1, Math.ceil(wait ?? RETRY_SECONDS))),
+      }),
       ...(status === 401 && { 'www-authenticate': 'Bearer realm="versamammo"' }),
     },
     problem: {

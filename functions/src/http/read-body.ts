@@ -17,16 +17,19 @@ export interface BodyLimits {
 const FORM_OVERHEAD = 64 * 1024;
 
 /** `fields` decides which of a form's texts are JSON. Throws `unsupported-media-type`, `request-too-large`, `malformed-request`. */
-export async function readBody(request: Request, limits: BodyLimits, fields: z.ZodObject, takesFile: boolean): Promise<RequestBody> {
+export async function readBody(
+  request: Request,
+  limits: BodyLimits,
+  fields: z.ZodObject,
+  takesFile: boolean,
+): Promise<RequestBody> {
   const type = request.headers.get('content-type') ?? '';
   const isJson = /^application\/json\s*(;|$)/i.test(type);
   const isForm = takesFile && /^multipart\/form-data\s*;/i.test(type);
   if (!isJson && !isForm)
     throw new ServiceError(
       'unsupported-media-type',
-      takesFile
-        ? 'Send multipart/form-data with a `file`, or application/json.'
-        : 'Send application/json.',
+      takesFile ? 'Send multipart/form-data with a `file`, or application/json.' : 'Send application/json.',
     );
   const bytes = await readBytes(request, limits.requestBytes + (isForm ? FORM_OVERHEAD : 0));
   return isJson ? { fields: parseJson(bytes), file: null } : parseForm(bytes, type, fields);
@@ -51,7 +54,9 @@ export async function readBytes(request: Request, maximum: number): Promise<Uint
       }
     } catch (error) {
       if (error instanceof ServiceError) throw error;
-      throw new ServiceError('malformed-request', 'The request ended before its body did: send it again.', { cause: error });
+      throw new ServiceError('malformed-request', 'The request ended before its body did: send it again.', {
+        cause: error,
+      });
     }
   }
   const whole = new Uint8Array(length);
@@ -70,7 +75,8 @@ function parseJson(bytes: Uint8Array): Record<string, unknown> {
   } catch (cause) {
     throw new ServiceError('malformed-request', 'The body is not JSON.', { cause });
   }
-  if (!isRecord(value)) throw new ServiceError('malformed-request', 'The body is JSON, but not an object: send {"field": value, …}.');
+  if (!isRecord(value))
+    throw new ServiceError('malformed-request', 'The body is JSON, but not an object: send {"field": value, …}.');
   return value;
 }
 
@@ -80,19 +86,27 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 async function parseForm(bytes: Uint8Array<ArrayBuffer>, type: string, schema: z.ZodObject): Promise<RequestBody> {
   const form = await new Response(bytes, { headers: { 'content-type': type } }).formData().catch((cause: unknown) => {
-    throw new ServiceError('malformed-request', 'The form cannot be read: check the boundary and that every part is complete.', { cause });
+    throw new ServiceError(
+      'malformed-request',
+      'The form cannot be read: check the boundary and that every part is complete.',
+      { cause },
+    );
   });
   let file: Uint8Array | null = null;
   const texts = new Map<string, string[]>();
   for (const [name, value] of form) {
     if (name === 'file') {
-      if (file !== null) throw new ServiceError('malformed-request', 'The form has more than one `file`: send one per request.');
+      if (file !== null)
+        throw new ServiceError('malformed-request', 'The form has more than one `file`: send one per request.');
       file = typeof value === 'string' ? Buffer.from(value) : new Uint8Array(await value.arrayBuffer());
     } else if (typeof value === 'string') texts.set(name, [...(texts.get(name) ?? []), value]);
     else throw new ServiceError('malformed-request', 'Only the part `file` of the form may be a file.');
   }
   if (file?.byteLength === 0) throw new ServiceError('file-missing', 'The file is empty.');
-  return { fields: Object.fromEntries([...texts].map(([name, values]) => [name, meaning(schema.shape[name], values)])), file };
+  return {
+    fields: Object.fromEntries([...texts].map(([name, values]) => [name, meaning(schema.shape[name], values)])),
+    file,
+  };
 }
 
 /** A form's text stands for itself where the field takes text, else for JSON; a repeated field is a list. */

@@ -7,7 +7,11 @@ import { ServiceError } from '../service-error.ts';
 import { type ApiKey, DEFAULT_TENANT, type MadeKey, type Principal } from '../services/access.ts';
 import type { Services } from '../services/services.ts';
 
-export function accessRoutes(context: OperationContext, { access, configuration, imports, model }: Services, options: { requestsPerSecond: number }): void {
+export function accessRoutes(
+  context: OperationContext,
+  { access, configuration, imports, model }: Services,
+  options: { requestsPerSecond: number },
+): void {
   const tag = 'access';
   operation(
     context,
@@ -21,7 +25,9 @@ export function accessRoutes(context: OperationContext, { access, configuration,
       answers: {
         200: {
           about: 'Tenant and scopes.',
-          schema: z.object({ tenant: z.string(), keyId: z.string().nullable(), scopes: z.array(ScopeSchema) }).openapi('Me'),
+          schema: z
+            .object({ tenant: z.string(), keyId: z.string().nullable(), scopes: z.array(ScopeSchema) })
+            .openapi('Me'),
         },
       },
     },
@@ -75,9 +81,23 @@ export function accessRoutes(context: OperationContext, { access, configuration,
             regionSpace,
             dimension,
             provider,
-            heads: manifest.heads.map(({ name, kind, domain, labels }) => ({ name, kind, question: domain.question, labels })),
-            topics: (manifest.answers?.topics ?? []).map(({ name, title, from, trained, labels }) => ({ name, title, from, trained, labels })),
-            reference: manifest.reference && { count: manifest.reference.count, citations: manifest.reference.citations },
+            heads: manifest.heads.map(({ name, kind, domain, labels }) => ({
+              name,
+              kind,
+              question: domain.question,
+              labels,
+            })),
+            topics: (manifest.answers?.topics ?? []).map(({ name, title, from, trained, labels }) => ({
+              name,
+              title,
+              from,
+              trained,
+              labels,
+            })),
+            reference: manifest.reference && {
+              count: manifest.reference.count,
+              citations: manifest.reference.citations,
+            },
           },
         ],
         notice: RESEARCH_USE,
@@ -97,7 +117,12 @@ export function accessRoutes(context: OperationContext, { access, configuration,
       summary: 'Make a tenant and its first key.',
       description: 'For administrators of the tenant `default`.',
       body: z.strictObject({ name: z.string().trim().min(1).max(100) }).openapi('NewTenant'),
-      answers: { 201: { about: 'The tenant, and its first key.', schema: z.object({ tenant: TenantSchema, key: MadeKeySchema }).openapi('MadeTenant') } },
+      answers: {
+        201: {
+          about: 'The tenant, and its first key.',
+          schema: z.object({ tenant: TenantSchema, key: MadeKeySchema }).openapi('MadeTenant'),
+        },
+      },
     },
     async ({ principal, body: { name } }) => {
       requireInstallation(principal);
@@ -114,10 +139,16 @@ export function accessRoutes(context: OperationContext, { access, configuration,
       tag,
       scope: 'admin',
       summary: 'Tenants: all of them for administrators of `default`, else the key’s own.',
-      answers: { 200: { about: 'The tenants.', schema: z.object({ tenants: z.array(TenantSchema) }).openapi('Tenants') } },
+      answers: {
+        200: { about: 'The tenants.', schema: z.object({ tenants: z.array(TenantSchema) }).openapi('Tenants') },
+      },
     },
     async ({ principal }) => ({
-      body: { tenants: (await Array.fromAsync(access.tenants())).filter(({ id }) => principal.tenant === DEFAULT_TENANT || id === principal.tenant) },
+      body: {
+        tenants: (await Array.fromAsync(access.tenants())).filter(
+          ({ id }) => principal.tenant === DEFAULT_TENANT || id === principal.tenant,
+        ),
+      },
     }),
   );
   operation(
@@ -135,7 +166,8 @@ export function accessRoutes(context: OperationContext, { access, configuration,
     },
     async ({ principal, params: { id } }) => {
       requireInstallation(principal);
-      if (id === DEFAULT_TENANT) throw new ServiceError('conflict', 'The tenant `default` belongs to the installation and stays.');
+      if (id === DEFAULT_TENANT)
+        throw new ServiceError('conflict', 'The tenant `default` belongs to the installation and stays.');
       await access.removeTenant(id);
       return { status: 204 };
     },
@@ -198,7 +230,8 @@ export function accessRoutes(context: OperationContext, { access, configuration,
 }
 
 function requireInstallation({ tenant }: Principal): void {
-  if (tenant !== DEFAULT_TENANT) throw new ServiceError('forbidden', 'Tenants are made and removed by administrators of the tenant `default`.');
+  if (tenant !== DEFAULT_TENANT)
+    throw new ServiceError('forbidden', 'Tenants are made and removed by administrators of the tenant `default`.');
 }
 
 function keyOf({ id, name, scopes, createdAt, expiresAt }: ApiKey): z.infer<typeof ApiKeySchema> {

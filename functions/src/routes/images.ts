@@ -27,13 +27,19 @@ const NewImageSchema = z
     exam: Key.optional().openapi({ description: 'Any identifier: only a keyed hash of it is kept.' }),
     patientKey: Key.optional().openapi({ description: 'A pseudonymous key, kept as it is.' }),
     examKey: Key.optional().openapi({ description: 'A pseudonymous key, kept as it is.' }),
-    spacing: z.tuple([z.number().positive(), z.number().positive()]).optional().openapi({ description: 'Millimetres per pixel [row, column].' }),
+    spacing: z
+      .tuple([z.number().positive(), z.number().positive()])
+      .optional()
+      .openapi({ description: 'Millimetres per pixel [row, column].' }),
     frame: z.int().min(0).max(100_000).optional(),
     collection: OwnCollection.optional(),
     dataset: z.string().min(1).max(64).optional(),
     sourceImageId: z.string().min(1).max(256).optional(),
     licence: z.string().min(1).max(64).optional(),
-    replace: z.boolean().optional().openapi({ description: 'Put these bytes in the place of others of the same image.' }),
+    replace: z
+      .boolean()
+      .optional()
+      .openapi({ description: 'Put these bytes in the place of others of the same image.' }),
   })
   .openapi('NewImage');
 
@@ -61,7 +67,8 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       tag,
       scope: 'write',
       summary: 'Store an image: decoded, de-identified, embedded and indexed.',
-      description: '201: searchable now. 202: stored; it becomes searchable, or `failed` with a reason, by itself. 200: it was there already.',
+      description:
+        '201: searchable now. 202: stored; it becomes searchable, or `failed` with a reason, by itself. 200: it was there already.',
       body: NewImageSchema,
       takesFile: true,
       answers: {
@@ -71,7 +78,8 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       },
     },
     async ({ principal, body: { upload, ...given }, file, signal }) => {
-      if ((file === null) === (upload === undefined)) throw new ServiceError('file-missing', 'Send either a `file` or the id of an `upload`.');
+      if ((file === null) === (upload === undefined))
+        throw new ServiceError('file-missing', 'Send either a `file` or the id of an `upload`.');
       const bytes = file ?? (await uploads.claim(principal.tenant, upload ?? ''));
       const { image, version, created } = await ingest.submit(principal.tenant, { ...given, bytes }, { signal });
       return {
@@ -102,7 +110,16 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
 
   operation(
     context,
-    { id: 'getImage', method: 'get', path: '/v1/images/{id}', tag, scope: 'read', summary: 'One image.', params, answers: { 200: Image } },
+    {
+      id: 'getImage',
+      method: 'get',
+      path: '/v1/images/{id}',
+      tag,
+      scope: 'read',
+      summary: 'One image.',
+      params,
+      answers: { 200: Image },
+    },
     async ({ principal, params: { id } }) => imageReply(await images.get(principal.tenant, id)),
   );
 
@@ -123,8 +140,15 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
     },
     async ({ principal, params: { id }, body, request }) => {
       const etag = request.headers.get('if-match');
-      if (etag === null) throw new ServiceError('version-required', 'Send If-Match with the ETag that you read, so that no change of others is lost.');
-      const version = etag === '*' ? (await images.get(principal.tenant, id)).version : Number(/^"v(\d+)"$/.exec(etag)?.[1] ?? Number.NaN);
+      if (etag === null)
+        throw new ServiceError(
+          'version-required',
+          'Send If-Match with the ETag that you read, so that no change of others is lost.',
+        );
+      const version =
+        etag === '*'
+          ? (await images.get(principal.tenant, id)).version
+          : Number(/^"v(\d+)"$/.exec(etag)?.[1] ?? Number.NaN);
       return imageReply(await ingest.relabel(principal.tenant, id, body.labels, version));
     },
   );
@@ -185,12 +209,16 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       answers: {
         200: {
           about: 'Heat maps from 0 to 1, row by row; `toSource` maps their cells to source pixels.',
-          schema: z.object({ similarity: z.number(), query: HeatMapSchema, neighbour: HeatMapSchema }).openapi('Explanation'),
+          schema: z
+            .object({ similarity: z.number(), query: HeatMapSchema, neighbour: HeatMapSchema })
+            .openapi('Explanation'),
         },
       },
       problems: [409],
     },
-    async ({ principal, params: { id }, query: { neighbour } }) => ({ body: await images.explain(principal.tenant, id, neighbour) }),
+    async ({ principal, params: { id }, query: { neighbour } }) => ({
+      body: await images.explain(principal.tenant, id, neighbour),
+    }),
   );
 
   operation(
@@ -221,9 +249,13 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       scope: 'read',
       summary: 'The images of an exam.',
       params: z.strictObject({ id: Key }),
-      answers: { 200: { about: 'The exam.', schema: z.object({ id: z.string(), images: z.array(ImageSchema) }).openapi('Exam') } },
+      answers: {
+        200: { about: 'The exam.', schema: z.object({ id: z.string(), images: z.array(ImageSchema) }).openapi('Exam') },
+      },
     },
-    async ({ principal, params: { id } }) => ({ body: { id, images: (await images.exam(principal.tenant, id)).map(imageOf) } }),
+    async ({ principal, params: { id } }) => ({
+      body: { id, images: (await images.exam(principal.tenant, id)).map(imageOf) },
+    }),
   );
 
   operation(
@@ -236,10 +268,14 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       scope: 'write',
       summary: 'Remove every image of a patient.',
       params: z.strictObject({ key: Key }),
-      answers: { 200: { about: 'How many images were removed.', schema: z.object({ removed: z.int() }).openapi('Removed') } },
+      answers: {
+        200: { about: 'How many images were removed.', schema: z.object({ removed: z.int() }).openapi('Removed') },
+      },
       problems: [409],
     },
-    async ({ principal, params: { key } }) => ({ body: { removed: await images.removePatient(principal.tenant, key) } }),
+    async ({ principal, params: { key } }) => ({
+      body: { removed: await images.removePatient(principal.tenant, key) },
+    }),
   );
 
   operation(
@@ -254,14 +290,21 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       query: z.strictObject({
         field: FieldSchema,
         filter: z.string().max(20_000).optional().openapi({ description: 'A Filter as JSON.' }),
-        collections: z.string().max(40).optional().openapi({ description: 'own, reference, demo, separated by commas. Default own and reference.' }),
+        collections: z
+          .string()
+          .max(40)
+          .optional()
+          .openapi({ description: 'own, reference, demo, separated by commas. Default own and reference.' }),
         limit: z.coerce.number().int().min(1).max(1000).default(100),
       }),
       answers: {
         200: {
           about: 'Descending by count.',
           schema: z
-            .object({ field: FieldSchema, values: z.array(z.object({ value: z.union([z.string(), z.number(), z.boolean()]), count: z.int() })) })
+            .object({
+              field: FieldSchema,
+              values: z.array(z.object({ value: z.union([z.string(), z.number(), z.boolean()]), count: z.int() })),
+            })
             .openapi('Facets'),
         },
       },
@@ -283,7 +326,10 @@ export function parseFilter(text: string | undefined): Filter | undefined {
   if (text === undefined) return undefined;
   const result = Filter.safeParse(tryJson(text));
   if (result.success) return result.data;
-  throw new ServiceError('malformed-request', 'The filter does not validate: send JSON such as {"field": "density", "in": ["C", "D"]}.');
+  throw new ServiceError(
+    'malformed-request',
+    'The filter does not validate: send JSON such as {"field": "density", "in": ["C", "D"]}.',
+  );
 }
 
 function tryJson(text: string): unknown {

@@ -1,6 +1,16 @@
 // /v1/search, /v1/vqa, /v1/analyze, /v1/embeddings: questions about one image.
 import { z } from '@hono/zod-openapi';
-import { AnalysisSchema, AnswerSchema, BoxSchema, Collections, EmbeddingSchema, FilterSchema, Id, Key, SearchAnswerSchema } from '../http/answers.ts';
+import {
+  AnalysisSchema,
+  AnswerSchema,
+  BoxSchema,
+  Collections,
+  EmbeddingSchema,
+  FilterSchema,
+  Id,
+  Key,
+  SearchAnswerSchema,
+} from '../http/answers.ts';
 import { type OperationContext, operation } from '../http/operation.ts';
 import type { Services } from '../services/services.ts';
 
@@ -16,13 +26,20 @@ const SearchSchema = z
     ...source,
     exam: Key.optional(),
     vector: z.array(z.number()).min(2).max(512).optional(),
-    space: z.string().max(128).optional().openapi({ description: 'The space that `vector` is from; refused if it is not the index’s.' }),
+    space: z
+      .string()
+      .max(128)
+      .optional()
+      .openapi({ description: 'The space that `vector` is from; refused if it is not the index’s.' }),
     box: BoxSchema.optional().openapi({ description: 'Search among regions by this part of the image.' }),
     k: z.int().min(1).max(200).optional().openapi({ description: 'Default 10.' }),
     offset: z.int().min(0).max(800).optional(),
     filter: FilterSchema.optional(),
     groupBy: z.enum(['image', 'exam', 'patient']).optional(),
-    includeOwnPatient: z.boolean().optional().openapi({ description: 'Default false: nothing of the query’s own patient.' }),
+    includeOwnPatient: z
+      .boolean()
+      .optional()
+      .openapi({ description: 'Default false: nothing of the query’s own patient.' }),
     collections: Collections.optional(),
   })
   .openapi('SearchRequest');
@@ -31,7 +48,12 @@ const AskSchema = z
   .strictObject({
     ...source,
     question: z.string().trim().min(1).max(1000),
-    options: z.array(z.string().min(1).max(200)).min(2).max(20).optional().openapi({ description: 'The answer is one of them.' }),
+    options: z
+      .array(z.string().min(1).max(200))
+      .min(2)
+      .max(20)
+      .optional()
+      .openapi({ description: 'The answer is one of them.' }),
     prior: z.record(z.string().max(64), Share).optional().openapi({ description: 'Share of each label to assume.' }),
     filter: FilterSchema.optional().openapi({ description: 'Which cases may be evidence.' }),
   })
@@ -40,7 +62,10 @@ const AskSchema = z
 const AnalyzeSchema = z
   .strictObject({
     ...source,
-    prior: z.record(z.string().max(64), z.record(z.string().max(64), Share)).optional().openapi({ description: 'Per head, the share of each label to assume.' }),
+    prior: z
+      .record(z.string().max(64), z.record(z.string().max(64), Share))
+      .optional()
+      .openapi({ description: 'Per head, the share of each label to assume.' }),
     masks: z.boolean().optional().openapi({ description: 'False leaves the masks out.' }),
   })
   .openapi('AnalyzeRequest');
@@ -61,7 +86,10 @@ export function questionRoutes(context: OperationContext, { search, analyze }: S
       takesFile: true,
       answers: { 200: { about: 'The most similar cases, best first.', schema: SearchAnswerSchema } },
     },
-    async ({ principal, body, file, signal }) => ({ body: await search.search(principal.tenant, { ...body, file }, signal), ...objectOf(body) }),
+    async ({ principal, body, file, signal }) => ({
+      body: await search.search(principal.tenant, { ...body, file }, signal),
+      ...objectOf(body),
+    }),
   );
   operation(
     context,
@@ -76,7 +104,10 @@ export function questionRoutes(context: OperationContext, { search, analyze }: S
       takesFile: true,
       answers: { 200: { about: 'The answer with its evidence.', schema: AnswerSchema } },
     },
-    async ({ principal, body, file, signal }) => ({ body: await search.ask(principal.tenant, { ...body, file }, signal), ...objectOf(body) }),
+    async ({ principal, body, file, signal }) => ({
+      body: await search.ask(principal.tenant, { ...body, file }, signal),
+      ...objectOf(body),
+    }),
   );
   operation(
     context,
@@ -91,7 +122,10 @@ export function questionRoutes(context: OperationContext, { search, analyze }: S
       takesFile: true,
       answers: { 200: { about: 'What every head says.', schema: AnalysisSchema } },
     },
-    async ({ principal, body, file, signal }) => ({ body: await analyze.analyze(principal.tenant, { ...body, file }, signal), ...objectOf(body) }),
+    async ({ principal, body, file, signal }) => ({
+      body: await analyze.analyze(principal.tenant, { ...body, file }, signal),
+      ...objectOf(body),
+    }),
   );
   operation(
     context,
@@ -106,7 +140,10 @@ export function questionRoutes(context: OperationContext, { search, analyze }: S
       takesFile: true,
       answers: { 200: { about: 'A unit vector.', schema: EmbeddingSchema } },
     },
-    async ({ principal, body, file, signal }) => ({ body: await analyze.embed(principal.tenant, { ...body, file }, signal), ...objectOf(body) }),
+    async ({ principal, body, file, signal }) => ({
+      body: await analyze.embed(principal.tenant, { ...body, file }, signal),
+      ...objectOf(body),
+    }),
   );
 }
 

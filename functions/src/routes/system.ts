@@ -17,14 +17,21 @@ export function publicRoutes(app: App, { model, index, platform }: Services, ope
     operationId: 'getHealth',
     tags: ['system'],
     summary: 'The process lives.',
-    responses: { 200: { description: 'It does.', content: { 'application/json': { schema: z.object({ status: z.literal('ok') }) } } } },
+    responses: {
+      200: {
+        description: 'It does.',
+        content: { 'application/json': { schema: z.object({ status: z.literal('ok') }) } },
+      },
+    },
   });
   app.get('/healthz', (c) => {
     c.set('route', '/healthz');
     return c.json({ status: 'ok' });
   });
 
-  const Ready = z.object({ status: z.enum(['ready', 'starting']), parts: z.record(z.string(), z.boolean()) }).openapi('Readiness');
+  const Ready = z
+    .object({ status: z.enum(['ready', 'starting']), parts: z.record(z.string(), z.boolean()) })
+    .openapi('Readiness');
   const answer = { description: 'Which parts are.', content: { 'application/json': { schema: Ready } } };
   app.openAPIRegistry.registerPath({
     method: 'get',
@@ -53,7 +60,10 @@ export function publicRoutes(app: App, { model, index, platform }: Services, ope
   });
   app.get('/docs', (c) => {
     c.set('route', '/docs');
-    c.header('content-security-policy', "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'");
+    c.header(
+      'content-security-policy',
+      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    );
     return c.html(DOCS_HTML);
   });
   app.get('/docs/style.css', (c) => {
@@ -70,7 +80,8 @@ export function publicRoutes(app: App, { model, index, platform }: Services, ope
 export function metricsRoute(app: App, { model, platform, index }: Services, metrics: Metrics, load: Load): void {
   app.get('/metrics', async (c) => {
     c.set('route', '/metrics');
-    if (c.get('principal')?.scopes.includes('admin') !== true) throw new ServiceError('forbidden', 'Metrics need a key of scope `admin`.');
+    if (c.get('principal')?.scopes.includes('admin') !== true)
+      throw new ServiceError('forbidden', 'Metrics need a key of scope `admin`.');
     const [depth, points] = await Promise.all([platform.queue.depth(), index().then((opened) => opened.statistics())]);
     await model();
     const gauges = {

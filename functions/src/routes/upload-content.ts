@@ -15,7 +15,11 @@ export function uploadContentRoute(app: App, { platform }: Services): void {
       return c.body(null, 200, { etag });
     } catch (error) {
       if (error instanceof PreconditionFailed)
-        throw new ServiceError('precondition-failed', 'This upload was done already: ask POST /v1/uploads for a new one.', { cause: error });
+        throw new ServiceError(
+          'precondition-failed',
+          'This upload was done already: ask POST /v1/uploads for a new one.',
+          { cause: error },
+        );
       throw error;
     }
   });

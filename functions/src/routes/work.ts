@@ -17,10 +17,9 @@ export function workRoutes(context: OperationContext, { uploads, imports, jobs, 
       tag: 'work',
       scope: 'read',
       summary: 'A signed URL to PUT one file to.',
-      description: 'Declare size and SHA-256; PUT the bytes with the headers given, within 15 minutes; then name the id wherever a file is taken, once.',
-      body: z
-        .strictObject({ bytes: z.int().min(1), sha256: z.string().regex(/^[0-9a-f]{64}$/) })
-        .openapi('NewUpload'),
+      description:
+        'Declare size and SHA-256; PUT the bytes with the headers given, within 15 minutes; then name the id wherever a file is taken, once.',
+      body: z.strictObject({ bytes: z.int().min(1), sha256: z.string().regex(/^[0-9a-f]{64}$/) }).openapi('NewUpload'),
       answers: { 201: { about: 'Where to send the bytes.', schema: UploadTicketSchema } },
     },
     async ({ principal, body }) => {
@@ -62,10 +61,14 @@ export function workRoutes(context: OperationContext, { uploads, imports, jobs, 
       scope: 'read',
       summary: 'How far a job is.',
       params,
-      query: z.strictObject({ wait: z.coerce.number().min(0).max(20).default(0).openapi({ description: 'Seconds to wait for its end.' }) }),
+      query: z.strictObject({
+        wait: z.coerce.number().min(0).max(20).default(0).openapi({ description: 'Seconds to wait for its end.' }),
+      }),
       answers: { 200: { about: 'The job.', schema: JobSchema } },
     },
-    async ({ principal, params: { id }, query: { wait }, signal }) => ({ body: jobOf(await jobs.wait(principal.tenant, id, wait, signal)) }),
+    async ({ principal, params: { id }, query: { wait }, signal }) => ({
+      body: jobOf(await jobs.wait(principal.tenant, id, wait, signal)),
+    }),
   );
   operation(
     context,
@@ -94,7 +97,11 @@ export function workRoutes(context: OperationContext, { uploads, imports, jobs, 
         .strictObject({
           name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/),
           config: z.string().min(1).max(64).openapi({ description: 'Name of a training config, e.g. lite.' }),
-          datasets: z.array(z.string().min(1).max(128)).max(20).optional().openapi({ description: 'Names of prepared sets among the import roots.' }),
+          datasets: z
+            .array(z.string().min(1).max(128))
+            .max(20)
+            .optional()
+            .openapi({ description: 'Names of prepared sets among the import roots.' }),
         })
         .openapi('NewTrainingRun'),
       answers: Accepted,

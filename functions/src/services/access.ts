@@ -94,7 +94,8 @@ export function createAccess(records: Records) {
   }
 
   async function* keysOf(tenant: string): AsyncIterable<ApiKey> {
-    for await (const { value } of records.query<StoredKey>(partitions.keys)) if (value.tenant === tenant) yield publicKey(value);
+    for await (const { value } of records.query<StoredKey>(partitions.keys))
+      if (value.tenant === tenant) yield publicKey(value);
   }
 
   async function tenantOf(id: string): Promise<Tenant | null> {
@@ -110,7 +111,10 @@ export function createAccess(records: Records) {
       const same = timingSafeEqual(hashOf(secret), Buffer.from(stored?.hash ?? '0'.repeat(64), 'hex'));
       const expired = stored !== null && stored.expiresAt !== null && Date.parse(stored.expiresAt) <= Date.now();
       if (stored === null || !same || expired)
-        throw new ServiceError('unauthenticated', 'This API key is not valid: it was revoked, has expired, or was mistyped.');
+        throw new ServiceError(
+          'unauthenticated',
+          'This API key is not valid: it was revoked, has expired, or was mistyped.',
+        );
       return { tenant: stored.tenant, keyId: stored.id, scopes: stored.scopes };
     },
     /** Whether a key was ever made: from then on every request needs one. */
@@ -143,7 +147,8 @@ export function createAccess(records: Records) {
     async removeTenant(id: string): Promise<void> {
       if ((await tenantOf(id)) === null) throw notFound('tenant');
       for await (const { value } of records.query<{ state: string }>(partitions.images(id)))
-        if (value.state !== 'deleted') throw new ServiceError('conflict', `The tenant ${id} still has images: delete these first.`);
+        if (value.state !== 'deleted')
+          throw new ServiceError('conflict', `The tenant ${id} still has images: delete these first.`);
       for await (const key of keysOf(id)) await records.delete(partitions.keys, key.id);
       await records.delete(partitions.tenants, id);
       forget();

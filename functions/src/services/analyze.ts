@@ -1,6 +1,13 @@
 // Analyze and embed: what the heads say about one image, and its vector.
 import type { Model } from '@versamammo/model';
-import { type Box, type Classification, type Detection, RESEARCH_USE, type Segmentation, type Support } from '@versamammo/schema';
+import {
+  type Box,
+  type Classification,
+  type Detection,
+  RESEARCH_USE,
+  type Segmentation,
+  type Support,
+} from '@versamammo/schema';
 import { ServiceError } from '../service-error.ts';
 import { checkBox, type Queries, type Source } from './query.ts';
 import { bundleOf } from './search.ts';
@@ -57,15 +64,26 @@ export function createAnalyze({ queries, model }: { queries: Queries; model(): P
       };
     },
     /** The vector of an image, or of a box on it, which lives in a space of its own. */
-    async embed(tenant: string, { box, ...source }: Source & { box?: Box | undefined }, signal?: AbortSignal): Promise<EmbeddingAnswer> {
+    async embed(
+      tenant: string,
+      { box, ...source }: Source & { box?: Box | undefined },
+      signal?: AbortSignal,
+    ): Promise<EmbeddingAnswer> {
       const opened = await model();
       const { mammogram } = await queries.open(tenant, source);
       const run = { deadlineMs: RUN_MS, ...(signal && { signal }) };
       if (box !== undefined) checkBox(box, mammogram);
-      const embedding = box === undefined ? await opened.embed(mammogram, run) : (await opened.embedRegions(mammogram, [box], run))[0];
+      const embedding =
+        box === undefined ? await opened.embed(mammogram, run) : (await opened.embedRegions(mammogram, [box], run))[0];
       if (embedding === undefined) throw new ServiceError('not-in-bundle', 'This bundle gives no vector for a region.');
       const { vector, space } = embedding;
-      return { space, dimension: vector.length, vector: Array.from(vector), bundle: bundleOf(opened), notice: RESEARCH_USE };
+      return {
+        space,
+        dimension: vector.length,
+        vector: Array.from(vector),
+        bundle: bundleOf(opened),
+        notice: RESEARCH_USE,
+      };
     },
   };
 }

@@ -72,9 +72,13 @@ export function openAuditFolder(folder: string): Audit {
 export function openAuditObjects(store: ObjectStore): Audit {
   return grouped(async (lines) => {
     const now = new Date().toISOString();
-    await store.put(`${now.slice(0, 10)}/${now.slice(11).replaceAll(':', '-')}-${randomUUID()}.jsonl`, Buffer.from(lines), {
-      ifMatch: 'absent',
-      contentType: 'application/jsonl',
-    });
+    await store.put(
+      `${now.slice(0, 10)}/${now.slice(11).replaceAll(':', '-')}-${randomUUID()}.jsonl`,
+      Buffer.from(lines),
+      {
+        ifMatch: 'absent',
+        contentType: 'application/jsonl',
+      },
+    );
   });
 }

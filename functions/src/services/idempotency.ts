@@ -50,7 +50,8 @@ export function createIdempotency(records: Records, store: ObjectStore, key: Uin
   const partitionOf = ({ tenant }: IdempotentRequest) => partitions.idempotency(tenant);
 
   async function open(answer: NonNullable<Entry['answer']>): Promise<StoredAnswer> {
-    const sealed = 'sealed' in answer ? Buffer.from(answer.sealed, 'base64') : Buffer.from(await store.get(answer.object));
+    const sealed =
+      'sealed' in answer ? Buffer.from(answer.sealed, 'base64') : Buffer.from(await store.get(answer.object));
     const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12));
     decipher.setAuthTag(sealed.subarray(12, 28));
     const plain = Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]);
@@ -83,9 +84,13 @@ export function createIdempotency(records: Records, store: ObjectStore, key: Uin
           'This Idempotency-Key was used for another request: use a new key for each new request.',
         );
       if (stored === null || stored.value.answer === null)
-        throw new ServiceError('idempotency-running', 'The first request with this Idempotency-Key is still running: try again in a moment.', {
-          retryAfterSeconds: 1,
-        });
+        throw new ServiceError(
+          'idempotency-running',
+          'The first request with this Idempotency-Key is still running: try again in a moment.',
+          {
+            retryAfterSeconds: 1,
+          },
+        );
       return open(stored.value.answer);
     },
     async finish(request, answer) {
@@ -93,7 +98,10 @@ export function createIdempotency(records: Records, store: ObjectStore, key: Uin
       const small = sealed.length <= LARGEST_IN_RECORDS;
       const object = `uploads/answers/${request.tenant}/${sortOf(request)}`;
       if (!small) await store.put(object, sealed);
-      const entry: Entry = { fingerprint: request.fingerprint, answer: small ? { sealed: sealed.toString('base64') } : { object } };
+      const entry: Entry = {
+        fingerprint: request.fingerprint,
+        answer: small ? { sealed: sealed.toString('base64') } : { object },
+      };
       await records.put(partitionOf(request), sortOf(request), entry, { expiresAt: new Date(Date.now() + DAY_MS) });
     },
     abandon: (request) => records.delete(partitionOf(request), sortOf(request)),

@@ -48,11 +48,17 @@ export function createImages({ records, previews, ingest, queries, index, model 
   }
 
   /** By id, ascending. With a filter: searchable images, by the index. */
-  async function list(tenant: string, { filter, state, collection, cursor, limit }: ListRequest): Promise<{ images: Versioned[]; next: string | null }> {
+  async function list(
+    tenant: string,
+    { filter, state, collection, cursor, limit }: ListRequest,
+  ): Promise<{ images: Versioned[]; next: string | null }> {
     const after = cursor === undefined ? undefined : readCursor(cursor);
     if (filter !== undefined) {
       if (state !== undefined && state !== 'indexed')
-        throw new ServiceError('malformed-request', 'A filter finds indexed images alone: leave out `state`, or the filter.');
+        throw new ServiceError(
+          'malformed-request',
+          'A filter finds indexed images alone: leave out `state`, or the filter.',
+        );
       const collections: Collection[] = collection === undefined ? ['own', 'demo'] : [collection];
       const page = await (await index()).scroll({ tenant, collections }, { filter, limit, ...(after && { after }) });
       const found = await Promise.all(page.points.map(({ id }) => ingest.find(tenant, id)));
@@ -100,13 +106,21 @@ export function createImages({ records, previews, ingest, queries, index, model 
       field: FieldName,
       options: { filter?: Filter | undefined; limit: number; collections?: Collection[] | undefined },
     ): Promise<{ value: FieldValue; count: number }[]> {
-      return (await index()).facets({ tenant, ...(options.collections && { collections: options.collections }) }, field, {
-        limit: options.limit,
-        ...(options.filter && { filter: options.filter }),
-      });
+      return (await index()).facets(
+        { tenant, ...(options.collections && { collections: options.collections }) },
+        field,
+        {
+          limit: options.limit,
+          ...(options.filter && { filter: options.filter }),
+        },
+      );
     },
     /** 8-bit PNG of the breast, chest wall on the left; kept once made. */
-    async preview(tenant: string, id: string, { longSide, boxes }: { longSide: number; boxes: boolean }): Promise<Uint8Array> {
+    async preview(
+      tenant: string,
+      id: string,
+      { longSide, boxes }: { longSide: number; boxes: boolean },
+    ): Promise<Uint8Array> {
       const state = await queries.storedImage(tenant, id);
       const key = `${tenant}/${id}/${state.generation}/${longSide}${boxes ? '-boxes' : ''}.png`;
       try {
@@ -115,7 +129,9 @@ export function createImages({ records, previews, ingest, queries, index, model 
         if (!(error instanceof NotFound)) throw error;
       }
       const mammogram = await ingest.readStored(state);
-      const overlay = boxes ? { overlay: { boxes: state.regions.map(({ box }) => box), toGrid: mammogram.toSource } } : {};
+      const overlay = boxes
+        ? { overlay: { boxes: state.regions.map(({ box }) => box), toGrid: mammogram.toSource } }
+        : {};
       const png = preview(mammogram, { longSide, ...overlay });
       await previews.put(key, png, { contentType: 'image/png' });
       // A delete in between has looked for previews already.
@@ -124,20 +140,41 @@ export function createImages({ records, previews, ingest, queries, index, model 
       return png;
     },
     /** Where in both images their likeness lies. */
-    async explain(tenant: string, id: string, neighbour: string): Promise<{ similarity: number; query: HeatMap; neighbour: HeatMap }> {
+    async explain(
+      tenant: string,
+      id: string,
+      neighbour: string,
+    ): Promise<{ similarity: number; query: HeatMap; neighbour: HeatMap }> {
       const opened = await model();
       const one = await queries.storedImage(tenant, id);
       const [indexed] = await (await index()).get({ tenant, collections: ['reference'] }, [neighbour]);
       if (indexed !== undefined)
-        throw new ServiceError('not-available', 'Pixels of reference cases are not kept, so their likeness cannot be shown on them.');
+        throw new ServiceError(
+          'not-available',
+          'Pixels of reference cases are not kept, so their likeness cannot be shown on them.',
+        );
       const other = await queries.storedImage(tenant, neighbour);
       const explanation = await opened.explain(await ingest.readStored(one), await ingest.readStored(other));
-      return { similarity: explanation.similarity, query: heatOf(explanation.query), neighbour: heatOf(explanation.neighbour) };
+      return {
+        similarity: explanation.similarity,
+        query: heatOf(explanation.query),
+        neighbour: heatOf(explanation.neighbour),
+      };
     },
   };
 }
 
-function heatOf({ rows, columns, heat, toSource }: { rows: number; columns: number; heat: Float32Array; toSource: readonly number[] }): HeatMap {
+function heatOf({
+  rows,
+  columns,
+  heat,
+  toSource,
+}: {
+  rows: number;
+  columns: number;
+  heat: Float32Array;
+  toSource: readonly number[];
+}): HeatMap {
   return { rows, columns, heat: Array.from(heat, (value) => Math.round(value * 1e4) / 1e4), toSource: [...toSource] };
 }
 
@@ -149,6 +186,10 @@ const writeCursor = (id: string) => Buffer.from(id).toString('base64url');
 
 function readCursor(cursor: string): string {
   const id = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (!/^[0-9a-f-]{36}$/.test(id)) throw new ServiceError('malformed-request', 'This cursor did not come from us: leave it out to begin at the first page.');
+  if (!/^[0-9a-f-]{36}$/.test(id))
+    throw new ServiceError(
+      'malformed-request',
+      'This cursor did not come from us: leave it out to begin at the first page.',
+    );
   return id;
 }

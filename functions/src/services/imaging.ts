@@ -15,7 +15,8 @@ export function openImaging({ maximumBytes }: Configuration): Imaging {
   const pool = createImagingPool();
   return {
     deidentify: (bytes, tenantKey) => pool.deidentify(bytes, tenantKey),
-    read: (bytes, { frame, caller = {} } = {}) => pool.read(bytes, { limits, hints: caller, ...(frame !== null && frame !== undefined && { frame }) }),
+    read: (bytes, { frame, caller = {} } = {}) =>
+      pool.read(bytes, { limits, hints: caller, ...(frame !== null && frame !== undefined && { frame }) }),
     close: () => pool.close(),
   };
 }

@@ -55,33 +55,51 @@ export function createImports(parts: ImportsParts) {
   const roots = new Map<string, Root>();
   for (const given of parts.roots) {
     const root = given.startsWith('s3://') ? bucketRoot(given, parts) : folderRoot(given, parts.maximumBytes);
-    if (roots.has(root.name)) throw new ServiceError('invalid-request', `Two import roots are called ${root.name}: rename one of the folders.`);
+    if (roots.has(root.name))
+      throw new ServiceError('invalid-request', `Two import roots are called ${root.name}: rename one of the folders.`);
     roots.set(root.name, root);
   }
 
   function rootNamed(name: string): Root {
     const root = roots.get(name);
     if (root === undefined)
-      throw new ServiceError('no-such-root', `There is no import root of this name; configured are: ${[...roots.keys()].join(', ') || 'none (VERSAMAMMO_IMPORT_ROOTS)'}.`);
+      throw new ServiceError(
+        'no-such-root',
+        `There is no import root of this name; configured are: ${[...roots.keys()].join(', ') || 'none (VERSAMAMMO_IMPORT_ROOTS)'}.`,
+      );
     return root;
   }
 
   return {
     names: () => [...roots.keys()],
-    async start(tenant: string, name: string, options: { collection?: 'own' | 'demo' | undefined; limit?: number | undefined } = {}): Promise<TenantJob> {
+    async start(
+      tenant: string,
+      name: string,
+      options: { collection?: 'own' | 'demo' | undefined; limit?: number | undefined } = {},
+    ): Promise<TenantJob> {
       const items = (await rootNamed(name).list(tenant)).slice(0, options.limit ?? MOST_FILES);
       const job = await parts.jobs.make(tenant, { kind: 'import', name, total: items.length });
       for (let from = 0; from < items.length; from += BATCH)
         await parts.queue.send(
           items.slice(from, from + BATCH).map(({ file, image }, i): ImportMessage => {
             const collection = options.collection === undefined ? {} : { collection: options.collection };
-            return { kind: 'import', tenant, job: job.id, root: name, item: from + i, source: { file, image: { ...image, ...collection } } };
+            return {
+              kind: 'import',
+              tenant,
+              job: job.id,
+              root: name,
+              item: from + i,
+              source: { file, image: { ...image, ...collection } },
+            };
           }),
         );
       return job;
     },
     /** Handles one message. Throws only what may pass by itself. */
-    async process({ tenant, job, root, item, source }: ImportMessage, { lastAttempt, isPassing }: { lastAttempt: boolean; isPassing(error: unknown): boolean }): Promise<void> {
+    async process(
+      { tenant, job, root, item, source }: ImportMessage,
+      { lastAttempt, isPassing }: { lastAttempt: boolean; isPassing(error: unknown): boolean },
+    ): Promise<void> {
       const { state } = await parts.jobs.get(tenant, job);
       if (state === 'cancelled') return;
       try {
@@ -90,7 +108,10 @@ export function createImports(parts: ImportsParts) {
         await parts.jobs.count(tenant, job, item, null);
       } catch (error) {
         if ((isPassing(error) || !(error instanceof VersaMammoError)) && !lastAttempt) throw error;
-        const failure = error instanceof VersaMammoError ? { code: error.code, message: error.message } : { code: 'defect', message: 'The file could not be read or stored.' };
+        const failure =
+          error instanceof VersaMammoError
+            ? { code: error.code, message: error.message }
+            : { code: 'defect', message: 'The file could not be read or stored.' };
         await parts.jobs.count(tenant, job, item, failure);
       }
     },
@@ -102,7 +123,10 @@ function folderRoot(given: string, maximumBytes: number): Root {
   const folderOf = async (tenant: string) => {
     const folder = tenant === DEFAULT_TENANT ? given : join(given, tenant);
     return realpath(folder).catch(() => {
-      throw new ServiceError('no-such-root', `The import root ${name} has nothing for this tenant: the folder is not there.`);
+      throw new ServiceError(
+        'no-such-root',
+        `The import root ${name} has nothing for this tenant: the folder is not there.`,
+      );
     });
   };
   return {
@@ -116,7 +140,8 @@ function folderRoot(given: string, maximumBytes: number): Root {
       const path = await realpath(join(folder, file)).catch(() => {
         throw new ServiceError('not-found', 'The file is no longer in the import root.');
       });
-      if (!path.startsWith(folder + sep)) throw new ServiceError('outside-root', 'The file lies outside the import root, through a link: copy it there.');
+      if (!path.startsWith(folder + sep))
+        throw new ServiceError('outside-root', 'The file lies outside the import root, through a link: copy it there.');
       const bytes = await readFile(path);
       return within(bytes, maximumBytes);
     },
@@ -126,7 +151,12 @@ function folderRoot(given: string, maximumBytes: number): Root {
 function bucketRoot(uri: string, { region, endpoint, maximumBytes }: ImportsParts): Root {
   const [bucket = '', ...rest] = uri.slice('s3://'.length).split('/');
   const prefix = rest.filter((part) => part !== '').join('/');
-  const store: ObjectStore = openS3Store({ bucket, region, ...(prefix !== '' && { prefix }), ...(endpoint !== null && { endpoint }) });
+  const store: ObjectStore = openS3Store({
+    bucket,
+    region,
+    ...(prefix !== '' && { prefix }),
+    ...(endpoint !== null && { endpoint }),
+  });
   return {
     name: rest.filter((part) => part !== '').at(-1) ?? bucket,
     async list(tenant) {
@@ -135,14 +165,19 @@ function bucketRoot(uri: string, { region, endpoint, maximumBytes }: ImportsPart
       return found;
     },
     async read(tenant, file) {
-      if (!file.startsWith(`${tenant}/`)) throw new ServiceError('outside-root', 'The object lies outside of this tenant.');
+      if (!file.startsWith(`${tenant}/`))
+        throw new ServiceError('outside-root', 'The object lies outside of this tenant.');
       return within(await store.get(file), maximumBytes);
     },
   };
 }
 
 function within(bytes: Uint8Array, maximumBytes: number): Uint8Array {
-  if (bytes.byteLength > maximumBytes) throw new ServiceError('file-too-large', `The file has ${bytes.byteLength} bytes; at most ${maximumBytes} are taken.`);
+  if (bytes.byteLength > maximumBytes)
+    throw new ServiceError(
+      'file-too-large',
+      `The file has ${bytes.byteLength} bytes; at most ${maximumBytes} are taken.`,
+    );
   return bytes;
 }
 
@@ -206,8 +241,23 @@ async function describe(folder: string, name: string): Promise<DescribedFile[] |
 }
 
 /** Keys of a published set identify nobody; kept as they are, they meet those of the reference collection. */
-function published({ dataset, sourceImageId, patient, exam }: { dataset: string; sourceImageId: string; patient: string | null; exam: string | null }): Described {
-  return { dataset, sourceImageId, ...(patient !== null && { patientKey: patient }), ...(exam !== null && { examKey: exam }) };
+function published({
+  dataset,
+  sourceImageId,
+  patient,
+  exam,
+}: {
+  dataset: string;
+  sourceImageId: string;
+  patient: string | null;
+  exam: string | null;
+}): Described {
+  return {
+    dataset,
+    sourceImageId,
+    ...(patient !== null && { patientKey: patient }),
+    ...(exam !== null && { examKey: exam }),
+  };
 }
 
 /** Only what the set says, so that the rest can still come from the image. */

@@ -88,7 +88,18 @@ const DETECTED_REGIONS = 5;
 /** How long a tombstone outlives the image: longer than any queue keeps a message. */
 const TOMBSTONE_DAYS = 30;
 /** What may pass by itself: the image stays `received` and a worker tries again. */
-const PASSING = new Set(['overloaded', 'deadline', 'unavailable', 'busy', 'worker-failed', 'closed', 'cancelled', 'locked', 'full', 'migration']);
+const PASSING = new Set([
+  'overloaded',
+  'deadline',
+  'unavailable',
+  'busy',
+  'worker-failed',
+  'closed',
+  'cancelled',
+  'locked',
+  'full',
+  'migration',
+]);
 
 export function createIngest(parts: IngestParts) {
   const { records, images, previews, queue, imaging } = parts;
@@ -97,7 +108,11 @@ export function createIngest(parts: IngestParts) {
   const find = (tenant: string, id: string) => records.get<StoredImage>(partitions.images(tenant), id);
 
   /** Decodes, de-identifies, stores and, where the model has room, indexes. Throws what `imaging` refuses, and `other-bytes`. */
-  async function submit(tenant: string, given: NewImage, options: { signal?: AbortSignal | undefined } = {}): Promise<Ingested> {
+  async function submit(
+    tenant: string,
+    given: NewImage,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Ingested> {
     const content = sha256(given.bytes);
     const cleared = await imaging.deidentify(given.bytes, parts.tenantKey(tenant));
     const caller = callerFacts(tenant, given);
@@ -108,7 +123,8 @@ export function createIngest(parts: IngestParts) {
     return inTurn(`${tenant}/${id}`, async () => {
       const existing = await find(tenant, id);
       if (existing !== null && isLive(existing.value)) {
-        if (existing.value.sha256 === content) return { image: existing.value, version: existing.version, created: false };
+        if (existing.value.sha256 === content)
+          return { image: existing.value, version: existing.version, created: false };
         if (given.replace !== true)
           throw new ServiceError(
             'other-bytes',
@@ -184,7 +200,11 @@ export function createIngest(parts: IngestParts) {
     return state;
   }
 
-  function newState(tenant: string, id: string, { given, cleared, caller, frame, mammogram, content }: Prepared): ImageState {
+  function newState(
+    tenant: string,
+    id: string,
+    { given, cleared, caller, frame, mammogram, content }: Prepared,
+  ): ImageState {
     const generation = randomUUID();
     const now = new Date().toISOString();
     const quarantined = cleared.quarantine.length > 0;
@@ -228,10 +248,18 @@ export function createIngest(parts: IngestParts) {
         mirrored: mammogram.mirrored,
         warnings: [...cleared.warnings, ...mammogram.warnings],
       },
-      regions: lesions.map(({ box, finding }, i) => ({ id: regionId(id, i), box, label: finding ?? null, from: 'caller' })),
+      regions: lesions.map(({ box, finding }, i) => ({
+        id: regionId(id, i),
+        box,
+        label: finding ?? null,
+        from: 'caller',
+      })),
       dicom: cleared.format === 'dicom' ? readDicomIdentity(cleared.bytes) : null,
       reason: quarantined
-        ? { code: cleared.quarantine[0]?.code ?? 'quarantined', message: cleared.quarantine.map(({ message }) => message).join(' ') }
+        ? {
+            code: cleared.quarantine[0]?.code ?? 'quarantined',
+            message: cleared.quarantine.map(({ message }) => message).join(' '),
+          }
         : null,
       space: null,
       createdAt: now,
@@ -265,9 +293,18 @@ export function createIngest(parts: IngestParts) {
       const [model, index, regionIndex] = await Promise.all([parts.model(), parts.index(), parts.regions()]);
       const { vector, space } = await model.embed(mammogram);
       if (space !== index.space)
-        throw new ServiceError('wrong-space', `The bundle embeds into ${space}, the index holds ${index.space}: run \`versamammo index migrate\`.`);
+        throw new ServiceError(
+          'wrong-space',
+          `The bundle embeds into ${space}, the index holds ${index.space}: run \`versamammo index migrate\`.`,
+        );
       const regions = regionIndex === null ? [] : await regionsOf(state, mammogram, model);
-      const vectors = regions.length === 0 ? [] : await model.embedRegions(mammogram, regions.map(({ box }) => box));
+      const vectors =
+        regions.length === 0
+          ? []
+          : await model.embedRegions(
+              mammogram,
+              regions.map(({ box }) => box),
+            );
       await index.upsert(tenant, [{ id, image: id, collection: state.collection, record: state.record, vector }]);
       if (regionIndex !== null) {
         await regionIndex.delete(tenant, { image: id });
@@ -277,7 +314,14 @@ export function createIngest(parts: IngestParts) {
         });
         if (points.length > 0) await regionIndex.upsert(tenant, points);
       }
-      const indexed: ImageState = { ...state, state: 'indexed', regions, space, reason: null, updatedAt: new Date().toISOString() };
+      const indexed: ImageState = {
+        ...state,
+        state: 'indexed',
+        regions,
+        space,
+        reason: null,
+        updatedAt: new Date().toISOString(),
+      };
       try {
         await finish(stored.version, indexed);
         return;
@@ -313,7 +357,10 @@ export function createIngest(parts: IngestParts) {
   }
 
   /** Handles one message: the image becomes searchable, or `failed` with a reason. Throws only what may pass by itself. */
-  async function process({ tenant, id, generation }: EmbedMessage, { lastAttempt }: { lastAttempt: boolean }): Promise<void> {
+  async function process(
+    { tenant, id, generation }: EmbedMessage,
+    { lastAttempt }: { lastAttempt: boolean },
+  ): Promise<void> {
     await inTurn(`${tenant}/${id}`, async () => {
       const stored = await find(tenant, id);
       if (stored === null || !isLive(stored.value) || stored.value.generation !== generation) return;
@@ -332,7 +379,10 @@ export function createIngest(parts: IngestParts) {
     const reason =
       error instanceof VersaMammoError
         ? { code: error.code, message: error.message }
-        : { code: 'defect', message: 'It could not be embedded, through no fault of the file: delete it and send it again.' };
+        : {
+            code: 'defect',
+            message: 'It could not be embedded, through no fault of the file: delete it and send it again.',
+          };
     await finish(stored.version, { ...stored.value, state: 'failed', reason, updatedAt: new Date().toISOString() });
   }
 
@@ -346,7 +396,14 @@ export function createIngest(parts: IngestParts) {
       const stored = await find(tenant, id);
       if (stored === null || !isLive(stored.value)) return false;
       const { generation, object } = stored.value;
-      const tombstone: Tombstone = { id, tenant, state: 'deleted', generation, object, updatedAt: new Date().toISOString() };
+      const tombstone: Tombstone = {
+        id,
+        tenant,
+        state: 'deleted',
+        generation,
+        object,
+        updatedAt: new Date().toISOString(),
+      };
       const pending = pendingOf(tombstone);
       await records.transact([
         { partition: partitions.images(tenant), sort: id, value: tombstone, condition: { version: stored.version } },
@@ -399,16 +456,28 @@ export function createIngest(parts: IngestParts) {
   }
 
   /** Changes labels in the record, then in the index. Throws `version-conflict` where `version` is not the stored one. */
-  async function relabel(tenant: string, id: string, patch: LabelsPatch, version: number): Promise<{ image: ImageState; version: number }> {
+  async function relabel(
+    tenant: string,
+    id: string,
+    patch: LabelsPatch,
+    version: number,
+  ): Promise<{ image: ImageState; version: number }> {
     return inTurn(`${tenant}/${id}`, async () => {
       const stored = await find(tenant, id);
       if (stored === null || !isLive(stored.value)) throw notFound('image');
       const conflict = () =>
-        new ServiceError('version-conflict', 'The image was changed meanwhile: read it again and send its new ETag as If-Match.');
+        new ServiceError(
+          'version-conflict',
+          'The image was changed meanwhile: read it again and send its new ETag as If-Match.',
+        );
       if (stored.version !== version) throw conflict();
       const state = stored.value;
       const labels = Labels.parse({ ...state.record.labels, ...patch });
-      const changed: ImageState = { ...state, record: { ...state.record, labels }, updatedAt: new Date().toISOString() };
+      const changed: ImageState = {
+        ...state,
+        record: { ...state.record, labels },
+        updatedAt: new Date().toISOString(),
+      };
       const pending = pendingOf(state);
       try {
         await records.transact([
@@ -431,8 +500,16 @@ export function createIngest(parts: IngestParts) {
       const stored = await find(tenant, id);
       if (stored === null || !isLive(stored.value)) throw notFound('image');
       if (stored.value.state !== 'quarantined')
-        throw new ServiceError('not-quarantined', `The image ${id} is not in quarantine: its state is ${stored.value.state}.`);
-      const released: ImageState = { ...stored.value, state: 'received', reason: null, updatedAt: new Date().toISOString() };
+        throw new ServiceError(
+          'not-quarantined',
+          `The image ${id} is not in quarantine: its state is ${stored.value.state}.`,
+        );
+      const released: ImageState = {
+        ...stored.value,
+        state: 'received',
+        reason: null,
+        updatedAt: new Date().toISOString(),
+      };
       const pending = pendingOf(released);
       await records.transact([
         { partition: partitions.images(tenant), sort: id, value: released, condition: { version: stored.version } },
@@ -500,7 +577,12 @@ export function isPassing(error: unknown): boolean {
   return error instanceof VersaMammoError && PASSING.has(error.code);
 }
 
-function pendingOf({ tenant, id, generation, object }: Pick<StoredImage, 'tenant' | 'id' | 'generation' | 'object'>): Pending {
+function pendingOf({
+  tenant,
+  id,
+  generation,
+  object,
+}: Pick<StoredImage, 'tenant' | 'id' | 'generation' | 'object'>): Pending {
   return { tenant, id, generation, object, at: new Date().toISOString() };
 }
 
@@ -510,7 +592,9 @@ const pendingKey = ({ tenant, id, generation }: Pending) => `${tenant}/${id}/${g
 function links({ tenant, id, record: { exam, patient } }: ImageState): Write[] {
   return [
     ...(exam === null ? [] : [{ partition: partitions.exams(tenant), sort: linkKey(exam, id), value: { id } }]),
-    ...(patient === null ? [] : [{ partition: partitions.patients(tenant), sort: linkKey(patient, id), value: { id } }]),
+    ...(patient === null
+      ? []
+      : [{ partition: partitions.patients(tenant), sort: linkKey(patient, id), value: { id } }]),
   ];
 }
 

@@ -55,14 +55,20 @@ export function createTenantJobs(records: Records, jobs: Jobs) {
     const { value } = await stored(tenant, id);
     if (value.kind !== 'training' || isEnded(value)) return value;
     const stages = await Promise.all(value.stages.map((stage) => jobs.get(stage)));
-    const now = trainingState(value, stages.filter((stage) => stage !== null));
+    const now = trainingState(
+      value,
+      stages.filter((stage) => stage !== null),
+    );
     return isEnded(now) ? change(tenant, id, () => now) : now;
   }
 
   return {
     get,
     change,
-    async make(tenant: string, job: Pick<TenantJob, 'kind' | 'name'> & { total: number; stages?: string[] }): Promise<TenantJob> {
+    async make(
+      tenant: string,
+      job: Pick<TenantJob, 'kind' | 'name'> & { total: number; stages?: string[] },
+    ): Promise<TenantJob> {
       const now = new Date().toISOString();
       const made: TenantJob = {
         id: randomUUID(),
@@ -91,18 +97,37 @@ export function createTenantJobs(records: Records, jobs: Jobs) {
       const { value } = await stored(tenant, id);
       if (isEnded(value)) return value;
       for (const stage of [...value.stages].reverse()) await jobs.cancel(stage);
-      return change(tenant, id, (job) => (isEnded(job) ? job : { ...job, state: 'cancelled', endedAt: new Date().toISOString() }));
+      return change(tenant, id, (job) =>
+        isEnded(job) ? job : { ...job, state: 'cancelled', endedAt: new Date().toISOString() },
+      );
     },
     /** One file of an import is done. Counting the same one twice changes nothing. */
-    async count(tenant: string, id: string, item: number, failure: { code: string; message: string } | null): Promise<void> {
-      const marker = { partition: `import-files/${id}`, sort: String(item).padStart(9, '0'), value: {}, condition: 'absent' as const, expiresAt: expiry() };
+    async count(
+      tenant: string,
+      id: string,
+      item: number,
+      failure: { code: string; message: string } | null,
+    ): Promise<void> {
+      const marker = {
+        partition: `import-files/${id}`,
+        sort: String(item).padStart(9, '0'),
+        value: {},
+        condition: 'absent' as const,
+        expiresAt: expiry(),
+      };
       for (;;) {
         const job = await stored(tenant, id);
         if ((await records.get(marker.partition, marker.sort)) !== null) return;
         try {
           await records.transact([
             marker,
-            { partition: partitions.jobs(tenant), sort: id, value: counted(job.value, item, failure), condition: { version: job.version }, expiresAt: expiry() },
+            {
+              partition: partitions.jobs(tenant),
+              sort: id,
+              value: counted(job.value, item, failure),
+              condition: { version: job.version },
+              expiresAt: expiry(),
+            },
           ]);
           return;
         } catch (error) {
@@ -114,8 +139,13 @@ export function createTenantJobs(records: Records, jobs: Jobs) {
 }
 
 function counted(job: TenantJob, item: number, failure: { code: string; message: string } | null): TenantJob {
-  const progress = { ...job.progress, done: job.progress.done + 1, failed: job.progress.failed + (failure === null ? 0 : 1) };
-  const failures = failure === null || job.failures.length >= KEPT_FAILURES ? job.failures : [...job.failures, { item, ...failure }];
+  const progress = {
+    ...job.progress,
+    done: job.progress.done + 1,
+    failed: job.progress.failed + (failure === null ? 0 : 1),
+  };
+  const failures =
+    failure === null || job.failures.length >= KEPT_FAILURES ? job.failures : [...job.failures, { item, ...failure }];
   if (job.state === 'cancelled') return { ...job, progress, failures };
   const ended = progress.done >= progress.total;
   const state = !ended ? 'running' : progress.failed === progress.total ? 'failed' : 'succeeded';
@@ -134,7 +164,15 @@ function trainingState(job: TenantJob, stages: JobStatus[]): TenantJob {
   const broken = stages.find(({ state }) => state === 'failed' || state === 'cancelled');
   const running = stages.some(({ state }) => state === 'running');
   const state =
-    broken !== undefined ? (broken.state === 'cancelled' ? 'cancelled' : 'failed') : done === job.progress.total ? 'succeeded' : running || done > 0 ? 'running' : 'queued';
+    broken !== undefined
+      ? broken.state === 'cancelled'
+        ? 'cancelled'
+        : 'failed'
+      : done === job.progress.total
+        ? 'succeeded'
+        : running || done > 0
+          ? 'running'
+          : 'queued';
   return {
     ...job,
     state,

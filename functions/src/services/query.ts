@@ -25,7 +25,12 @@ export interface Opened {
 
 export type Queries = ReturnType<typeof createQueries>;
 
-export function createQueries(parts: { ingest: Ingest; imaging: Imaging; uploads: Uploads; tenantKey(tenant: string): TenantKey }) {
+export function createQueries(parts: {
+  ingest: Ingest;
+  imaging: Imaging;
+  uploads: Uploads;
+  tenantKey(tenant: string): TenantKey;
+}) {
   async function bytesOf(tenant: string, source: Source): Promise<Uint8Array | null> {
     if (source.file !== null && source.file !== undefined) return source.file;
     return source.upload === undefined ? null : parts.uploads.claim(tenant, source.upload);
@@ -35,7 +40,10 @@ export function createQueries(parts: { ingest: Ingest; imaging: Imaging; uploads
     const stored = await parts.ingest.find(tenant, id);
     if (stored === null || !isLive(stored.value)) throw notFound('image');
     if (stored.value.state === 'quarantined')
-      throw new ServiceError('not-searchable', `The image ${id} is in quarantine: an administrator must release it first.`);
+      throw new ServiceError(
+        'not-searchable',
+        `The image ${id} is in quarantine: an administrator must release it first.`,
+      );
     return stored.value;
   }
 
@@ -45,11 +53,16 @@ export function createQueries(parts: { ingest: Ingest; imaging: Imaging; uploads
     /** Decodes. A file is de-identified first, so that its patient can be compared with stored ones; nothing of it is kept. */
     async open(tenant: string, source: Source): Promise<Opened> {
       const given = [source.file ?? undefined, source.upload, source.image].filter((one) => one !== undefined).length;
-      if (given !== 1) throw new ServiceError('invalid-request', 'Name exactly one of: a `file`, an `upload`, an `image`.');
+      if (given !== 1)
+        throw new ServiceError('invalid-request', 'Name exactly one of: a `file`, an `upload`, an `image`.');
       if (source.image !== undefined) {
         const state = await storedImage(tenant, source.image);
         const { exam, patient } = state.record;
-        return { mammogram: await parts.ingest.readStored(state), state, self: { id: state.id, image: state.id, exam, patient } };
+        return {
+          mammogram: await parts.ingest.readStored(state),
+          state,
+          self: { id: state.id, image: state.id, exam, patient },
+        };
       }
       const bytes = await bytesOf(tenant, source);
       if (bytes === null) throw new ServiceError('file-missing', 'There is no file in this request.');
@@ -64,5 +77,8 @@ export function createQueries(parts: { ingest: Ingest; imaging: Imaging; uploads
 /** Throws `invalid-request` for a box outside the image. */
 export function checkBox(box: Box, { source }: Mammogram): void {
   if (box[0] < 0 || box[1] < 0 || box[2] > source.columns || box[3] > source.rows)
-    throw new ServiceError('invalid-request', `The box lies outside the image of ${source.columns} × ${source.rows} pixels: it is [x0, y0, x1, y1] in source pixels.`);
+    throw new ServiceError(
+      'invalid-request',
+      `The box lies outside the image of ${source.columns} × ${source.rows} pixels: it is [x0, y0, x1, y1] in source pixels.`,
+    );
 }

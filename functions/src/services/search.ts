@@ -113,8 +113,15 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
     const { vector, exam, box } = request;
     const hasSource = [request.file ?? undefined, request.upload, request.image].some((one) => one !== undefined);
     if ([hasSource, vector !== undefined, exam !== undefined].filter(Boolean).length !== 1)
-      throw new ServiceError('invalid-request', 'Search by exactly one of: a `file`, an `upload`, an `image`, an `exam`, a `vector`.');
-    if (box !== undefined && !hasSource) throw new ServiceError('invalid-request', 'A `box` needs the image it is on: a `file`, an `upload` or an `image`.');
+      throw new ServiceError(
+        'invalid-request',
+        'Search by exactly one of: a `file`, an `upload`, an `image`, an `exam`, a `vector`.',
+      );
+    if (box !== undefined && !hasSource)
+      throw new ServiceError(
+        'invalid-request',
+        'A `box` needs the image it is on: a `file`, an `upload` or an `image`.',
+      );
     const scope = { tenant, ...(request.collections && { collections: request.collections }) };
     const common = {
       k: request.k ?? 10,
@@ -126,24 +133,32 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
     };
     if (box !== undefined) {
       const searched = await regions();
-      if (searched === null) throw new ServiceError('not-in-bundle', 'This bundle has no vectors of regions: search without `box`.');
+      if (searched === null)
+        throw new ServiceError('not-in-bundle', 'This bundle has no vectors of regions: search without `box`.');
       const { mammogram, self } = await queries.open(tenant, request);
       checkBox(box, mammogram);
-      const [embedding] = await (await model()).embedRegions(mammogram, [box], { deadlineMs: RUN_MS, ...(signal && { signal }) });
+      const [embedding] = await (await model()).embedRegions(mammogram, [box], {
+        deadlineMs: RUN_MS,
+        ...(signal && { signal }),
+      });
       if (embedding === undefined) throw new ServiceError('not-in-bundle', 'This bundle gives no vector for a region.');
       return answerOf(await searched.search(scope, { ...common, by: { vector: embedding.vector }, self }), searched);
     }
     const searched = await index();
     if (vector !== undefined) {
       if (request.space !== undefined && request.space !== searched.space)
-        throw new ServiceError('wrong-space', `This vector is from ${request.space}; the index holds ${searched.space}, and vectors of two spaces cannot be compared.`);
+        throw new ServiceError(
+          'wrong-space',
+          `This vector is from ${request.space}; the index holds ${searched.space}, and vectors of two spaces cannot be compared.`,
+        );
       return answerOf(await searched.search(scope, { ...common, by: { vector: Float32Array.from(vector) } }), searched);
     }
     if (exam !== undefined) return searchByExam(tenant, exam, scope, common, searched);
     if (request.image !== undefined) {
       // Searchable already: its vector is in the index.
       const [stored] = await searched.get({ tenant, collections: ['own', 'reference', 'demo'] }, [request.image]);
-      if (stored !== undefined) return answerOf(await searched.search(scope, { ...common, by: { id: request.image } }), searched);
+      if (stored !== undefined)
+        return answerOf(await searched.search(scope, { ...common, by: { id: request.image } }), searched);
     }
     const { mammogram, self } = await queries.open(tenant, request);
     const { vector: own } = await (await model()).embed(mammogram, { deadlineMs: RUN_MS, ...(signal && { signal }) });
@@ -165,12 +180,24 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
     const vectors = points.flatMap(({ vector }) => (vector === null ? [] : [vector]));
     const [first] = points;
     if (first === undefined || vectors.length === 0)
-      throw new ServiceError('not-found', 'There is no searchable exam of this key in this tenant: check the key, or wait until its images are indexed.');
-    const mean = Float32Array.from({ length: searched.dimension }, (_, i) => vectors.reduce((sum, vector) => sum + (vector[i] ?? 0), 0));
+      throw new ServiceError(
+        'not-found',
+        'There is no searchable exam of this key in this tenant: check the key, or wait until its images are indexed.',
+      );
+    const mean = Float32Array.from({ length: searched.dimension }, (_, i) =>
+      vectors.reduce((sum, vector) => sum + (vector[i] ?? 0), 0),
+    );
     const length = Math.hypot(...mean);
-    if (length < 1e-6) throw new ServiceError('not-available', 'The images of this exam point in opposite directions: search by one of them.');
+    if (length < 1e-6)
+      throw new ServiceError(
+        'not-available',
+        'The images of this exam point in opposite directions: search by one of them.',
+      );
     const self = { exam, patient: first.record.patient };
-    return answerOf(await searched.search(scope, { ...common, by: { vector: mean.map((value) => value / length) }, self }), searched);
+    return answerOf(
+      await searched.search(scope, { ...common, by: { vector: mean.map((value) => value / length) }, self }),
+      searched,
+    );
   }
 
   /** Answers a question about an image. Synthetic cases say nothing about a real one. */
@@ -182,7 +209,13 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
     const isDemo = state?.collection === 'demo' || mammogram.source.format === 'phantom';
     const { neighbours } = await searched.search(
       { tenant, collections: isDemo ? ['own', 'reference', 'demo'] : ['own', 'reference'] },
-      { by: { vector }, k: opened.neighboursForAnswers, self, ...(request.filter && { filter: request.filter }), ...(signal && { signal }) },
+      {
+        by: { vector },
+        k: opened.neighboursForAnswers,
+        self,
+        ...(request.filter && { filter: request.filter }),
+        ...(signal && { signal }),
+      },
     );
     const answer = await opened.answer(request.question, mammogram, neighbours, {
       ...run,
@@ -194,7 +227,9 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
       ...answer,
       evidence: answer.evidence.map((one) => {
         const found = records.get(one.id);
-        return one.citation !== null || found === undefined ? one : { ...one, citation: citationOf(found.record, found.collection, opened) };
+        return one.citation !== null || found === undefined
+          ? one
+          : { ...one, citation: citationOf(found.record, found.collection, opened) };
       }),
     };
   }
@@ -205,7 +240,19 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
 function hitOf({ id, score, collection, record }: Neighbour, images: Map<string, string>, model: Model): Hit {
   const { patient, exam, dataset, sourceImageId, labels, lesions } = record;
   const image = images.get(id) ?? record.id;
-  return { id, image, score, collection, patient, exam, dataset, sourceImageId, labels, lesions, citation: citationOf(record, collection, model) };
+  return {
+    id,
+    image,
+    score,
+    collection,
+    patient,
+    exam,
+    dataset,
+    sourceImageId,
+    labels,
+    lesions,
+    citation: citationOf(record, collection, model),
+  };
 }
 
 function citationOf({ dataset }: CaseRecord, collection: Collection, { manifest }: Model): string | null {

@@ -86,9 +86,12 @@ export async function createServices(configuration: Configuration, options: Serv
     tenantKeys.set(tenant, key);
     return key;
   };
-  const pseudonymOf = (tenant: string, kind: 'patient' | 'uid', identifier: string) => pseudonym(tenantKey(tenant), kind, identifier);
+  const pseudonymOf = (tenant: string, kind: 'patient' | 'uid', identifier: string) =>
+    pseudonym(tenantKey(tenant), kind, identifier);
 
-  const model = once(async () => options.model ?? openModel(configuration.bundle ?? BUNDLED, modelOptions(configuration)));
+  const model = once(
+    async () => options.model ?? openModel(configuration.bundle ?? BUNDLED, modelOptions(configuration)),
+  );
   const spaces = once(async () => {
     const opened = await openModelSpaces(configuration, await model());
     await loadReference(opened, await model());
@@ -100,7 +103,10 @@ export async function createServices(configuration: Configuration, options: Serv
   const imaging = openImaging(configuration);
   const access = createAccess(records);
   await access.ensureDefaultTenant();
-  const audit = configuration.platform.kind === 'local' ? openAuditFolder(join(configuration.platform.data, 'audit')) : openAuditObjects(platform.audit);
+  const audit =
+    configuration.platform.kind === 'local'
+      ? openAuditFolder(join(configuration.platform.data, 'audit'))
+      : openAuditObjects(platform.audit);
   const uploads = createUploads(records, images, configuration.maximumBytes);
   const ingest = createIngest({
     records,
@@ -136,7 +142,8 @@ export async function createServices(configuration: Configuration, options: Serv
       else await imports.process(message.data, { lastAttempt, isPassing });
     } catch (error) {
       // The queue holds the message and its place until the other side recovers.
-      if (isPassing(error) && !(error instanceof Unavailable)) throw new Unavailable('The model or the index is busy.', { cause: error });
+      if (isPassing(error) && !(error instanceof Unavailable))
+        throw new Unavailable('The model or the index is busy.', { cause: error });
       throw error;
     }
   }
@@ -199,13 +206,23 @@ function modelOptions({ provider, workers, phrasing }: Configuration) {
   return {
     provider,
     ...(workers !== null && { workers }),
-    ...(phrasing !== null && { phrasing: { baseUrl: phrasing.url, model: phrasing.model, ...(phrasing.key !== null && { apiKey: phrasing.key }) } }),
+    ...(phrasing !== null && {
+      phrasing: {
+        baseUrl: phrasing.url,
+        model: phrasing.model,
+        ...(phrasing.key !== null && { apiKey: phrasing.key }),
+      },
+    }),
   };
 }
 
 function openModelSpaces({ qdrant, platform }: Configuration, { space, dimension, manifest }: Model): Promise<Spaces> {
   const own = { space, dimension, regionDimension: manifest.region?.dimension ?? null };
-  if (qdrant !== null) return openSpaces({ own, location: { qdrant: { url: qdrant.url, ...(qdrant.apiKey !== null && { apiKey: qdrant.apiKey }) } } });
+  if (qdrant !== null)
+    return openSpaces({
+      own,
+      location: { qdrant: { url: qdrant.url, ...(qdrant.apiKey !== null && { apiKey: qdrant.apiKey }) } },
+    });
   const data = platform.kind === 'local' ? platform.data : '.versamammo';
   return openSpaces({ own, location: { folder: join(data, 'index') } });
 }
@@ -218,8 +235,11 @@ async function loadReference({ images, regions }: Spaces, model: Model): Promise
     [images, reference.images],
     [regions, reference.regions],
   ] as const) {
-    if (index === null || (await index.count({ tenant: EVERYBODY, collections: ['reference'] })) === cases.length) continue;
-    await index.replaceReference(cases.map(({ record, image, vector }) => ({ id: record.id, image, collection: 'reference', record, vector })));
+    if (index === null || (await index.count({ tenant: EVERYBODY, collections: ['reference'] })) === cases.length)
+      continue;
+    await index.replaceReference(
+      cases.map(({ record, image, vector }) => ({ id: record.id, image, collection: 'reference', record, vector })),
+    );
   }
 }
 

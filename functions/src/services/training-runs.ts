@@ -21,7 +21,9 @@ const SHIPPED = ['lite', 'paper', 'smoke'];
 
 export function createTrainingRuns({ importRoots, platform }: Configuration, jobs: Jobs, tenantJobs: TenantJobs) {
   const configs = existsSync(CONFIGS)
-    ? readdirSync(CONFIGS).filter((file) => file.endsWith('.yaml')).map((file) => file.slice(0, -'.yaml'.length))
+    ? readdirSync(CONFIGS)
+        .filter((file) => file.endsWith('.yaml'))
+        .map((file) => file.slice(0, -'.yaml'.length))
     : SHIPPED;
   const datasets = new Map(
     importRoots
@@ -35,11 +37,17 @@ export function createTrainingRuns({ importRoots, platform }: Configuration, job
     datasets: () => [...datasets.keys()],
     async start(tenant: string, request: TrainingRequest): Promise<TenantJob> {
       if (!configs.includes(request.config))
-        throw new ServiceError('invalid-request', `There is no training config of this name; there are: ${configs.join(', ')}.`);
+        throw new ServiceError(
+          'invalid-request',
+          `There is no training config of this name; there are: ${configs.join(', ')}.`,
+        );
       const sets = (request.datasets ?? []).map((name) => {
         const folder = datasets.get(name);
         if (folder === undefined)
-          throw new ServiceError('invalid-request', `There is no data set of this name; configured are: ${[...datasets.keys()].join(', ') || 'none'}.`);
+          throw new ServiceError(
+            'invalid-request',
+            `There is no data set of this name; configured are: ${[...datasets.keys()].join(', ') || 'none'}.`,
+          );
         return folder;
       });
       const run = `${runs}/${tenant}-${request.name}`;
@@ -49,7 +57,14 @@ export function createTrainingRuns({ importRoots, platform }: Configuration, job
         const { id } = await jobs.submit({
           definition: 'train',
           name: `${request.name}-${stage}`,
-          arguments: [stage, '--config', `${CONFIGS}/${request.config}.yaml`, '--run', run, ...(sets.length > 0 ? ['--set', `data.sets=${JSON.stringify(sets)}`] : [])],
+          arguments: [
+            stage,
+            '--config',
+            `${CONFIGS}/${request.config}.yaml`,
+            '--run',
+            run,
+            ...(sets.length > 0 ? ['--set', `data.sets=${JSON.stringify(sets)}`] : []),
+          ],
           ...(before !== undefined && { after: [before] }),
         });
         stages.push(id);

@@ -28,37 +28,60 @@ export function createUploads(records: Records, store: ObjectStore, maximumBytes
   return {
     async make(tenant: string, declared: { bytes: number; sha256: string }): Promise<UploadTicket> {
       if (declared.bytes > maximumBytes)
-        throw new ServiceError('file-too-large', `A file may have ${maximumBytes} bytes; this one is declared with ${declared.bytes}.`);
+        throw new ServiceError(
+          'file-too-large',
+          `A file may have ${maximumBytes} bytes; this one is declared with ${declared.bytes}.`,
+        );
       const id = randomUUID();
       const key = `uploads/${tenant}/${id}`;
       const { url, headers } = await store.presignPut(key, { ...declared, expiresSeconds: EXPIRES_SECONDS });
       const value: Declared = { key, ...declared };
-      await records.put(partitions.uploads(tenant), id, value, { condition: 'absent', expiresAt: new Date(Date.now() + DAY_MS) });
-      return { id, method: 'PUT', url, headers, expiresAt: new Date(Date.now() + EXPIRES_SECONDS * 1000).toISOString() };
+      await records.put(partitions.uploads(tenant), id, value, {
+        condition: 'absent',
+        expiresAt: new Date(Date.now() + DAY_MS),
+      });
+      return {
+        id,
+        method: 'PUT',
+        url,
+        headers,
+        expiresAt: new Date(Date.now() + EXPIRES_SECONDS * 1000).toISOString(),
+      };
     },
 
     /** The bytes, once: a second call of the same id fails. Size and hash are checked again. */
     async claim(tenant: string, id: string): Promise<Uint8Array> {
       const stored = await records.get<Declared>(partitions.uploads(tenant), id);
       if (stored === null)
-        throw new ServiceError('upload-used', 'There is no such upload: it was used already, is older than a day, or never was. Ask /v1/uploads for a new one.');
+        throw new ServiceError(
+          'upload-used',
+          'There is no such upload: it was used already, is older than a day, or never was. Ask /v1/uploads for a new one.',
+        );
       const { key, bytes, sha256: declared } = stored.value;
       const info = await store.head(key);
-      if (info === null) throw new ServiceError('upload-unused', 'Nothing was sent to this upload yet: PUT the file to its URL first.');
+      if (info === null)
+        throw new ServiceError('upload-unused', 'Nothing was sent to this upload yet: PUT the file to its URL first.');
       try {
         await records.delete(partitions.uploads(tenant), id, { version: stored.version });
       } catch (error) {
         if (error instanceof PreconditionFailed)
-          throw new ServiceError('upload-used', 'This upload is being used by another request: ask /v1/uploads for a new one.');
+          throw new ServiceError(
+            'upload-used',
+            'This upload is being used by another request: ask /v1/uploads for a new one.',
+          );
         throw error;
       }
       try {
         const body = info.bytes === bytes ? await store.get(key) : new Uint8Array();
         if (body.byteLength !== bytes || sha256(body) !== declared)
-          throw new ServiceError('invalid-request', 'The uploaded bytes are not the ones declared: ask /v1/uploads for a new upload.');
+          throw new ServiceError(
+            'invalid-request',
+            'The uploaded bytes are not the ones declared: ask /v1/uploads for a new upload.',
+          );
         return body;
       } catch (error) {
-        if (error instanceof NotFound) throw new ServiceError('upload-used', 'This upload was removed: ask /v1/uploads for a new one.');
+        if (error instanceof NotFound)
+          throw new ServiceError('upload-used', 'This upload was removed: ask /v1/uploads for a new one.');
         throw error;
       } finally {
         await store.delete(key);

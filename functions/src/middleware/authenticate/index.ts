@@ -1,8 +1,8 @@
 // authenticate: from the API key to tenant and scopes.
 import { createMiddleware } from 'hono/factory';
 import type { AppEnvironment } from '../../http/environment.ts';
-import { type Access, DEFAULT_TENANT, SCOPES } from '../../services/access.ts';
 import { ServiceError } from '../../service-error.ts';
+import { type Access, DEFAULT_TENANT, SCOPES } from '../../services/access.ts';
 
 /** `Authorization: Bearer vm_…`. While `isOpen`, no key is needed and the tenant is `default`. */
 export function authenticate(access: Access, isOpen: () => Promise<boolean>) {
@@ -13,7 +13,10 @@ export function authenticate(access: Access, isOpen: () => Promise<boolean>) {
     } else {
       const [, secret] = /^Bearer +(\S+)$/i.exec(header ?? '') ?? [];
       if (secret === undefined)
-        throw new ServiceError('unauthenticated', 'Send an API key: `Authorization: Bearer vm_…`. `versamammo keys create` makes one.');
+        throw new ServiceError(
+          'unauthenticated',
+          'Send an API key: `Authorization: Bearer vm_…`. `versamammo keys create` makes one.',
+        );
       c.set('principal', await access.authenticate(secret));
     }
     await next();

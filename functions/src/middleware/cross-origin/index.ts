@@ -6,7 +6,15 @@ export function crossOrigin(origins: readonly string[]) {
   return cors({
     origin: (origin) => (origins.includes(origin) ? origin : null),
     allowMethods: ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'],
-    allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match', 'x-amz-checksum-sha256', 'x-request-id'],
+    allowHeaders: [
+      'authorization',
+      'content-type',
+      'idempotency-key',
+      'if-match',
+      'if-none-match',
+      'x-amz-checksum-sha256',
+      'x-request-id',
+    ],
     exposeHeaders: ['etag', 'retry-after', 'x-request-id', 'idempotency-replayed', 'location'],
     maxAge: 600,
   });

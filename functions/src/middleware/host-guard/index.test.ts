@@ -24,7 +24,9 @@ describe('hostGuard', () => {
   });
 
   it('leaves a server with keys alone', async () => {
-    expect((await appOf(false).request('/', { headers: { host: 'api.example', origin: 'https://app.example' } })).status).toBe(200);
+    expect(
+      (await appOf(false).request('/', { headers: { host: 'api.example', origin: 'https://app.example' } })).status,
+    ).toBe(200);
   });
 
   it.each(['0.0.0.0', '10.0.0.1', 'localhost.example', '::'])('does not take %s for loopback', (host) => {

@@ -21,7 +21,10 @@ export function hostGuard(isOpen: () => Promise<boolean>) {
         );
       const origin = c.req.header('origin');
       if (origin !== undefined && origin !== `http://${host}`)
-        throw new ServiceError('foreign-origin', 'Without an API key no other site may call this server: make a key with `versamammo keys create`.');
+        throw new ServiceError(
+          'foreign-origin',
+          'Without an API key no other site may call this server: make a key with `versamammo keys create`.',
+        );
     }
     await next();
   });

@@ -9,7 +9,7 @@ export interface Load {
 
 /** Answers `overloaded` with Retry-After above `maximum`. */
 export function loadLimit(maximum: number, load: Load) {
-  return createMiddleware(async (c, next) => {
+  return createMiddleware(async (_c, next) => {
     if (load.inFlight >= maximum) {
       load.shed++;
       throw new ServiceError('overloaded', 'The server has as many requests as it can carry: try again in a moment.', {

@@ -29,5 +29,9 @@ export function requestLog(log: Log, metrics: Metrics) {
 
 /** Where it happened, without the message: that may quote a file. */
 function stackOf(error: Error): string[] {
-  return (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 8).map((line) => line.trim());
+  return (error.stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 8)
+    .map((line) => line.trim());
 }
