@@ -100,7 +100,9 @@ async function readImage(file: string) {
   return decodeRaster(bytes, format);
 }
 
-const brightest = ({ pixels }: FloatImage) => pixels.reduce((most, value) => Math.max(most, value), 0);
+function brightest({ pixels }: FloatImage): number {
+  return pixels.reduce((most, value) => Math.max(most, value), 0);
+}
 
 function countOutside(
   { pixels, columns }: FloatImage,
