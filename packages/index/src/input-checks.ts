@@ -12,10 +12,10 @@ import {
 import type { Point, Scope, SearchQuery } from './case-index.ts';
 import { IndexError } from './index-error.ts';
 
-export const MAX_RESULTS = 1000;
-export const MAX_POINTS = 10_000;
+const MAX_RESULTS = 1000;
+const MAX_POINTS = 10_000;
 /** Members of one group. */
-export const MAX_GROUP_SIZE = 100;
+const MAX_GROUP_SIZE = 100;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

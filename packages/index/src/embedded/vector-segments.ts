@@ -20,7 +20,7 @@ export interface SegmentLayout {
   rows: number;
 }
 
-export function segmentLayout(dimension: number): SegmentLayout {
+function segmentLayout(dimension: number): SegmentLayout {
   const stride = Math.ceil(dimension / 16) * 64;
   const scratchBytes = stride + BLOCK * 8;
   const keys = scratchBytes * THREADS;
