@@ -23,6 +23,7 @@ import { SCOPES } from '../services/access.ts';
 /** Recursive, so written by hand in OpenAPI; validated by the schema itself. */
 export const FilterSchema = Filter.clone().openapi('Filter', {
   type: 'object',
+  additionalProperties: true,
   description:
     'A condition: {"and": […]}, {"or": […]}, {"not": …}, {"field", "in": […]}, {"field", "gte"|"gt"|"lte"|"lt": number} or {"field", "known": boolean}.',
   example: {

@@ -784,7 +784,9 @@ export interface components {
          *       ]
          *     }
          */
-        Filter: Record<string, never>;
+        Filter: {
+            [key: string]: unknown;
+        };
         HeatMap: {
             columns: number;
             heat: number[];
@@ -1297,12 +1299,30 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AnalyzeRequest"];
-                "multipart/form-data": components["schemas"]["AnalyzeRequest"] & {
+                "multipart/form-data": {
                     /**
                      * Format: binary
                      * @description DICOM, PNG, JPEG or PGM.
                      */
                     file?: string;
+                    /**
+                     * Format: uuid
+                     * @description Id of a stored image.
+                     */
+                    image?: string;
+                    /** @description False leaves the masks out. */
+                    masks?: boolean;
+                    /** @description Per head, the share of each label to assume. */
+                    prior?: {
+                        [key: string]: {
+                            [key: string]: number;
+                        };
+                    };
+                    /**
+                     * Format: uuid
+                     * @description Id of a finished upload.
+                     */
+                    upload?: string;
                 };
             };
         };
@@ -1421,12 +1441,23 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["EmbedRequest"];
-                "multipart/form-data": components["schemas"]["EmbedRequest"] & {
+                "multipart/form-data": {
+                    box?: components["schemas"]["Box"];
                     /**
                      * Format: binary
                      * @description DICOM, PNG, JPEG or PGM.
                      */
                     file?: string;
+                    /**
+                     * Format: uuid
+                     * @description Id of a stored image.
+                     */
+                    image?: string;
+                    /**
+                     * Format: uuid
+                     * @description Id of a finished upload.
+                     */
+                    upload?: string;
                 };
             };
         };
@@ -1864,12 +1895,40 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["NewImage"];
-                "multipart/form-data": components["schemas"]["NewImage"] & {
+                "multipart/form-data": {
+                    /** @enum {string} */
+                    collection?: "own" | "demo";
+                    dataset?: string;
+                    /** @description Any identifier: only a keyed hash of it is kept. */
+                    exam?: string;
+                    /** @description A pseudonymous key, kept as it is. */
+                    examKey?: string;
                     /**
                      * Format: binary
                      * @description DICOM, PNG, JPEG or PGM.
                      */
                     file?: string;
+                    frame?: number;
+                    labels?: components["schemas"]["LabelsPatch"];
+                    lesions?: components["schemas"]["LesionInput"][];
+                    licence?: string;
+                    /** @description Any identifier: only a keyed hash of it is kept. */
+                    patient?: string;
+                    /** @description A pseudonymous key, kept as it is. */
+                    patientKey?: string;
+                    /** @description Put these bytes in the place of others of the same image. */
+                    replace?: boolean;
+                    sourceImageId?: string;
+                    /** @description Millimetres per pixel [row, column]. */
+                    spacing?: [
+                        number,
+                        number
+                    ];
+                    /**
+                     * Format: uuid
+                     * @description Id of a finished upload, instead of `file`.
+                     */
+                    upload?: string;
                 };
             };
         };
@@ -3782,12 +3841,37 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SearchRequest"];
-                "multipart/form-data": components["schemas"]["SearchRequest"] & {
+                "multipart/form-data": {
+                    box?: components["schemas"]["Box"] & unknown;
+                    /** @description Default own and reference; `demo` only when named. */
+                    collections?: ("own" | "reference" | "demo")[];
+                    exam?: string;
                     /**
                      * Format: binary
                      * @description DICOM, PNG, JPEG or PGM.
                      */
                     file?: string;
+                    filter?: components["schemas"]["Filter"];
+                    /** @enum {string} */
+                    groupBy?: "image" | "exam" | "patient";
+                    /**
+                     * Format: uuid
+                     * @description Id of a stored image.
+                     */
+                    image?: string;
+                    /** @description Default false: nothing of the query’s own patient. */
+                    includeOwnPatient?: boolean;
+                    /** @description Default 10. */
+                    k?: number;
+                    offset?: number;
+                    /** @description The space that `vector` is from; refused if it is not the index’s. */
+                    space?: string;
+                    /**
+                     * Format: uuid
+                     * @description Id of a finished upload.
+                     */
+                    upload?: string;
+                    vector?: number[];
                 };
             };
         };
@@ -4468,12 +4552,30 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AskRequest"];
-                "multipart/form-data": components["schemas"]["AskRequest"] & {
+                "multipart/form-data": {
                     /**
                      * Format: binary
                      * @description DICOM, PNG, JPEG or PGM.
                      */
                     file?: string;
+                    filter?: components["schemas"]["Filter"] & unknown;
+                    /**
+                     * Format: uuid
+                     * @description Id of a stored image.
+                     */
+                    image?: string;
+                    /** @description The answer is one of them. */
+                    options?: string[];
+                    /** @description Share of each label to assume. */
+                    prior?: {
+                        [key: string]: number;
+                    };
+                    question: string;
+                    /**
+                     * Format: uuid
+                     * @description Id of a finished upload.
+                     */
+                    upload?: string;
                 };
             };
         };

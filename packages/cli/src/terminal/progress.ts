@@ -40,7 +40,7 @@ export function progress(stream: NodeJS.WriteStream, title: string, total: numbe
 }
 
 /** 75 → "1m15s". */
-export function duration(seconds: number): string {
+function duration(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole}s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`;

@@ -185,7 +185,7 @@ export function rawValue(dataset: DataSet, tag: Tag): Uint8Array | undefined {
   return element === undefined ? undefined : valueBytes(dataset, element);
 }
 
-export function valueBytes(dataset: DataSet, element: Element): Uint8Array {
+function valueBytes(dataset: DataSet, element: Element): Uint8Array {
   const { byteArray } = dataset;
   return byteArray.subarray(element.dataOffset, element.dataOffset + element.length);
 }

@@ -2,7 +2,7 @@
 import type { Mammogram } from '@versamammo/schema';
 
 /** [rows, columns] in [0, 1], 16 bits: a half ellipse at the left edge with waves and a bright disc. */
-export function draw(number: number, rows: number, columns: number): Float32Array {
+function draw(number: number, rows: number, columns: number): Float32Array {
   const pixels = new Float32Array(rows * columns);
   const [cx, cy, r] = [Math.floor(columns / 3) + number * 5, Math.floor(rows / 2) - number * 7, 9 + number * 2];
   for (let y = 0; y < rows; y++)
