@@ -73,7 +73,9 @@ export interface Services {
 const EmbedMessage = z.object({ kind: z.literal('embed'), tenant: z.string(), id: z.string(), generation: z.string() });
 const QueueMessage = z.discriminatedUnion('kind', [EmbedMessage, ImportMessage]);
 
-const BUNDLED = fileURLToPath(new URL('../../../models/versamammo-lite', import.meta.url));
+// In a program bundled into one file the models stand beside it.
+const MODELS = import.meta.url.endsWith('.ts') ? '../../../models' : './models';
+const BUNDLED = fileURLToPath(new URL(`${MODELS}/versamammo-lite`, import.meta.url));
 
 /** Opens what the configuration names. The model and the index open when they are first needed. */
 export async function createServices(configuration: Configuration, options: ServicesOptions = {}): Promise<Services> {

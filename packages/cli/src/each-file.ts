@@ -1,6 +1,6 @@
 // eachFile: a command's work on many files. One object a line with --json; a file that fails does not stop the others.
 import { VersaMammoError } from '@versamammo/schema';
-import { APIError, ConnectionError, VersaMammoClientError } from '@versamammo/sdk';
+import { APIError, ConnectionError, UnreadableFileError, VersaMammoClientError } from '@versamammo/sdk';
 import type { CommandContext } from './command.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -38,14 +38,8 @@ export function failureOf(error: unknown): { code: string; message: string } | n
       ? null
       : { code: error.code, message: error.problem?.detail ?? error.message };
   if (error instanceof ConnectionError) return null;
+  if (error instanceof UnreadableFileError) return { code: 'unreadable-file', message: error.message };
   if (error instanceof VersaMammoClientError) return { code: 'not-sent', message: error.message };
   if (error instanceof VersaMammoError) return { code: error.code, message: error.message };
-  if (
-    error instanceof Error &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    /^(E[A-Z]+|ERR_INVALID_ARG_VALUE)$/.test(error.code)
-  )
-    return { code: 'unreadable-file', message: `The file cannot be read (${error.code}). Check its path.` };
   return null;
 }

@@ -3,6 +3,9 @@ import { Worker } from 'node:worker_threads';
 import type { SourceImage } from './adapter.ts';
 import { type Answer, type PrepareContext, prepareOrExplain } from './prepare-image.ts';
 
+// In a bundle the worker stands beside the main file as prepare-worker.js.
+const WORKER = import.meta.url.endsWith('.ts') ? './prepare-worker.ts' : './prepare-worker.js';
+
 /** Calls `take` for the next image until it gives none, and `done` with each answer. Rejects on a defect or an abort. */
 export async function runWorkers(
   count: number,
@@ -20,7 +23,7 @@ export async function runWorkers(
   }
   const workers = Array.from(
     { length: count },
-    () => new Worker(new URL('./prepare-worker.ts', import.meta.url), { workerData: context, execArgv: [] }),
+    () => new Worker(new URL(WORKER, import.meta.url), { workerData: context, execArgv: [] }),
   );
   try {
     await Promise.all(

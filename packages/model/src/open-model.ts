@@ -48,6 +48,8 @@ const Options = z.object({
 });
 
 const MOST_WORKERS = 8;
+// In a bundle the worker stands beside the main file as model-worker.js.
+const WORKER = import.meta.url.endsWith('.ts') ? './worker.ts' : './model-worker.js';
 
 /**
  * Opens a bundle and starts its workers. Throws `ModelError` (`bundle-…`, `bad-input`).
@@ -68,7 +70,7 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
   const { manifest, folder, space, regionSpace } = bundle;
   const { encoder, heads, answers } = manifest;
   const runner = { folder, manifest, provider, threads };
-  const workerUrl = options.workerUrl ?? new URL('./worker.ts', import.meta.url);
+  const workerUrl = options.workerUrl ?? new URL(WORKER, import.meta.url);
   const support =
     manifest.support &&
     openSupport(await readBundleFile(folder, manifest, manifest.support.file), manifest.support, encoder.dimension);

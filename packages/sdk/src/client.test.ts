@@ -11,6 +11,7 @@ import {
   RateLimitError,
   TimeoutError,
   UnprocessableError,
+  UnreadableFileError,
   VersaMammo,
   VersaMammoClientError,
 } from './index.ts';
@@ -199,4 +200,15 @@ it('waits for a job', async () => {
   const ended = await client.jobs.wait('j', { onProgress: ({ state }) => states.push(state) });
   expect(ended.state).toBe('succeeded');
   expect(states).toEqual(['queued', 'running', 'succeeded']);
+});
+
+it.each([
+  ['is missing', join(tmpdir(), 'versamammo-no-such-file.png'), /cannot be read \(ENOENT\)/],
+  ['names a folder', tmpdir(), /names a folder/],
+])('says in a sentence that a path %s, and sends nothing', async (_, file, sentence) => {
+  const { client, seen } = clientOf([]);
+  const error = await client.embed({ file }).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(UnreadableFileError);
+  expect(String(error)).toMatch(sentence);
+  expect(seen).toHaveLength(0);
 });

@@ -27,6 +27,9 @@ export class TimeoutError extends ConnectionError {}
 /** The caller's AbortSignal fired. */
 export class AbortedError extends VersaMammoClientError {}
 
+/** A file given by its path is missing, no plain file, or closed to this process. Nothing was sent. */
+export class UnreadableFileError extends VersaMammoClientError {}
+
 /** The server answered with an error. */
 export class APIError extends VersaMammoClientError {
   readonly status: number;

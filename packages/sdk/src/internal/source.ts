@@ -1,4 +1,5 @@
 // Whatever a caller may hand over as a file, as one of two things: a Blob (replayable), or a stream (read once).
+import { UnreadableFileError } from '../errors.ts';
 
 /**
  * A path (Node), bytes, a Blob or File, or a stream. A path is opened lazily and never read whole into memory.
@@ -18,14 +19,27 @@ export type Source = { blob: Blob; name: string } | { stream: AsyncIterable<Uint
 const NAME = 'image';
 
 export async function openSource(file: FileSource): Promise<Source> {
-  if (typeof file === 'string') {
-    const { openAsBlob } = await import('node:fs');
-    return { blob: await openAsBlob(file), name: NAME };
-  }
+  if (typeof file === 'string') return { blob: await openPath(file), name: NAME };
   if (file instanceof Blob) return { blob: file, name: NAME };
   if (file instanceof Uint8Array || file instanceof ArrayBuffer)
     return { blob: new Blob([file as BlobPart]), name: NAME };
   return { stream: file instanceof ReadableStream ? iterate(file) : file, name: NAME };
+}
+
+async function openPath(path: string): Promise<Blob> {
+  if (typeof process === 'undefined')
+    throw new UnreadableFileError('A browser has no paths: pass a File, Blob or bytes.');
+  const { constants, openAsBlob } = await import('node:fs');
+  const { access, stat } = await import('node:fs/promises');
+  try {
+    // openAsBlob only looks at the size: what cannot be read would fail in the middle of the request.
+    await access(path, constants.R_OK);
+    if ((await stat(path)).isFile()) return await openAsBlob(path);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? ` (${cause.code})` : '';
+    throw new UnreadableFileError(`The file cannot be read${code}. Check its path and permissions.`, { cause });
+  }
+  throw new UnreadableFileError('The file cannot be read: the path names a folder or device.');
 }
 
 /** Safari and older Chromium have ReadableStream without async iteration. */
