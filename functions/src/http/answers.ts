@@ -37,9 +37,9 @@ export const FilterSchema = Filter.clone().openapi('Filter', {
 export const BoxSchema = Box.clone().openapi('Box', {
   description: '[x0, y0, x1, y1] in pixels of the source image, x1 and y1 exclusive.',
 });
-export const LabelsSchema = Labels.clone().openapi('Labels');
+const LabelsSchema = Labels.clone().openapi('Labels');
 export const LabelsPatchSchema = LabelsPatch.clone().openapi('LabelsPatch');
-export const LesionSchema = Lesion.clone().openapi('Lesion');
+const LesionSchema = Lesion.clone().openapi('Lesion');
 export const AnswerSchema = Answer.clone().openapi('Answer');
 export const Collections = z
   .array(Collection)
@@ -100,7 +100,7 @@ export const ImageSchema = z
   })
   .openapi('Image');
 
-export const HitSchema = z
+const HitSchema = z
   .object({
     id: z.string(),
     image: z.string(),

@@ -3,7 +3,7 @@ import { type Problem, VersaMammoError } from '@versamammo/schema';
 import { HTTPException } from 'hono/http-exception';
 import { ServiceError } from '../service-error.ts';
 
-export const PROBLEM_TYPE = 'https://versamammo.dev/problems/';
+const PROBLEM_TYPE = 'https://versamammo.dev/problems/';
 
 /** HTTP status of every code that a caller can mend. What is not here is a defect: 500. */
 const STATUS: Record<string, number> = {

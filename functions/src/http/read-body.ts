@@ -36,7 +36,7 @@ export async function readBody(
 }
 
 /** The whole body. Throws `request-too-large` as soon as it is. */
-export async function readBytes(request: Request, maximum: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readBytes(request: Request, maximum: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = () =>
     new ServiceError(
       'request-too-large',

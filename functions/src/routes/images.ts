@@ -322,7 +322,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
   );
 }
 
-export function parseFilter(text: string | undefined): Filter | undefined {
+function parseFilter(text: string | undefined): Filter | undefined {
   if (text === undefined) return undefined;
   const result = Filter.safeParse(tryJson(text));
   if (result.success) return result.data;
@@ -347,7 +347,7 @@ function parseCollections(text: string) {
 }
 
 /** What a caller sees of an image. */
-export function imageOf({ image, version }: { image: ImageState; version: number }): z.infer<typeof ImageSchema> {
+function imageOf({ image, version }: { image: ImageState; version: number }): z.infer<typeof ImageSchema> {
   const { id, state, reason, collection, record, facts, regions, sha256, bytes, space, createdAt, updatedAt } = image;
   const { patient, exam, dataset, sourceImageId, licence, labels, lesions } = record;
   const { format, rows, columns, frame, frames, spacing, mirrored, warnings } = facts;
