@@ -2,19 +2,19 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { build } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
+import { bundle, WORKERS } from './bundle.ts';
 
 const root = join(import.meta.dirname, '..');
 
 /** What the Lambda of the project may weigh; Lambda's own limit is 250 MB unpacked. */
 export const LIMITS = { packed: 60e6, unpacked: 200e6 };
 
-/** File of the bundle → its source. Workers stand beside the main file, under the names by which it starts them. */
+/** It runs the model in its own thread and prepares no data sets: two of the workers are enough. */
 const ENTRIES = {
-  index: 'functions/src/lambda.ts',
-  'imaging-worker': 'packages/imaging/src/pool/imaging-worker.ts',
-  'scan-worker': 'packages/index/src/embedded/scan-worker.ts',
+  'index.mjs': 'functions/src/lambda.ts',
+  'imaging-worker.js': WORKERS['imaging-worker.js'],
+  'scan-worker.js': WORKERS['scan-worker.js'],
 };
 
 export interface LambdaBuild {
@@ -28,25 +28,7 @@ export interface LambdaBuild {
 export async function buildLambda(folder = join(root, 'dist/lambda')): Promise<LambdaBuild> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const [name, source] of Object.entries(ENTRIES))
-    await build({
-      entryPoints: [join(root, source)],
-      outfile: join(folder, name === 'index' ? 'index.mjs' : `${name}.js`),
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node24',
-      minify: true,
-      keepNames: true,
-      legalComments: 'none',
-      logLevel: 'warning',
-      external: ['onnxruntime-node'],
-      loader: { '.wasm': 'binary' },
-      // What is CommonJS inside still asks for `require`.
-      banner: {
-        js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-      },
-    });
+  await bundle(ENTRIES, folder, ['onnxruntime-node']);
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
   copyOnnxruntime(folder);
   copyPackageFile(folder, 'dcmjs-codecs', 'build/dcmjs-native-codecs.wasm');
