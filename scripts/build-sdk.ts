@@ -7,13 +7,11 @@ import { build } from 'esbuild';
 const root = join(import.meta.dirname, '..');
 const sdk = join(root, 'packages/sdk');
 
-/** Returns the folder. */
-export async function buildSdk(): Promise<string> {
-  const folder = join(sdk, 'dist');
-  rmSync(folder, { recursive: true, force: true });
+/** The SDK as one ES module, the same for Node and browsers. */
+export async function bundleSdk(outfile: string): Promise<void> {
   await build({
     entryPoints: [join(sdk, 'src/index.ts')],
-    outfile: join(folder, 'index.js'),
+    outfile,
     bundle: true,
     platform: 'neutral',
     format: 'esm',
@@ -21,6 +19,13 @@ export async function buildSdk(): Promise<string> {
     external: ['node:*'],
     logLevel: 'warning',
   });
+}
+
+/** Returns the folder. */
+export async function buildSdk(): Promise<string> {
+  const folder = join(sdk, 'dist');
+  rmSync(folder, { recursive: true, force: true });
+  await bundleSdk(join(folder, 'index.js'));
   execFileSync(
     process.execPath,
     [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(sdk, 'tsconfig.build.json')],
