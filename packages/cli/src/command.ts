@@ -18,6 +18,8 @@ export interface Command {
   /** Lines for `versamammo NAME --help`: usage, what it does, an example. */
   usage: string;
   options: ParseArgsOptionsConfig;
+  /** Whether it takes anything but options. Default true. */
+  allowPositionals?: boolean;
   /** Exit status: 0 done, 1 some input failed, 2 wrong usage. Throw `VersaMammoError` for what the caller can mend. */
   run(context: CommandContext): Promise<number>;
 }

@@ -35,6 +35,7 @@ function start(data: string, args: string[]): ChildProcessWithoutNullStreams {
       VERSAMAMMO_BUNDLE: join(root, 'models/tiny'),
       VERSAMAMMO_DATA: join(folder, data),
       VERSAMAMMO_WORKERS: '1',
+      NODE_COMPILE_CACHE: join(folder, 'compiled'),
     },
   });
 }
@@ -137,8 +138,8 @@ it.each([
   [['mend'], /there is no command "mend"/],
   [['ask', 'x.png'], /--question/],
   [['search', 'x.png', '--k', 'ten'], /--k takes a whole number/],
-  [['embed', '--colour'], /--colour/],
-  [['embed'], /at least one file/],
+  [['train', 'bogus'], /"bogus" is no stage/],
+  [['serve', '8081'], /8081/],
 ])('wrong usage %j is a sentence and status 2', async (args, sentence) => {
   const { status, err } = await run('usage', ...args);
   expect(status).toBe(2);

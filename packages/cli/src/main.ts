@@ -25,7 +25,7 @@ process.once('SIGINT', () => abort.abort(new Error('interrupted')));
 try {
   const { values, positionals } = parseArgs({
     args,
-    allowPositionals: true,
+    allowPositionals: command.allowPositionals ?? true,
     options: { ...command.options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
   });
   if (values.help) {

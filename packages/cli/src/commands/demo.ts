@@ -22,6 +22,7 @@ ${CONNECTION_USAGE}
 
 Example: versamammo demo --count 40 && versamammo search left-mlo.dcm --collection demo`,
   options: { count: { type: 'string' }, seed: { type: 'string' }, ...CONNECTION_OPTIONS },
+  allowPositionals: false,
   run: (context) =>
     withClient(context, async (client) => {
       const count = whole(context.values.count, '--count', 1) ?? 24;

@@ -21,6 +21,7 @@ export const command: Command = {
 Checks Node, the configuration, the data folder, the model bundle and, image by image, that bytes, record and vector are all there.
 Changes nothing. While a server is running it only asks whether that is ready. Exit status 1 if something is wrong.`,
   options: {},
+  allowPositionals: false,
   async run({ json, out }) {
     const findings: Finding[] = [];
     const add = (check: string, ok: boolean, detail: string) => findings.push({ check, ok, detail });

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Inspection, inspect } from '@versamammo/imaging';
 import type { Command } from '../command.ts';
+import { UsageError } from '../usage-error.ts';
 
 export const command: Command = {
   summary: 'Say what an image file is and whether it would be accepted',
@@ -13,11 +14,8 @@ where the breast is, and statistics of its stored values and of its values after
 
 Example: versamammo inspect --json exam/*.dcm | jq 'select(.accepted | not)'`,
   options: {},
-  async run({ positionals, json, out, err, signal }) {
-    if (positionals.length === 0) {
-      err.write('versamammo inspect: name at least one file.\n');
-      return 2;
-    }
+  async run({ positionals, json, out, signal }) {
+    if (positionals.length === 0) throw new UsageError('Name at least one file.');
     let refused = 0;
     for (const file of positionals) {
       signal.throwIfAborted();

@@ -53,10 +53,10 @@ describe('versamammo prepare', () => {
 
   it.each([
     [['nothing'], {}, 'unknown-adapter'],
-    [[], {}, 'wrong-option'],
-    [['mias'], { to: 'x' }, 'wrong-option'],
-    [['phantom'], { to: 'x', 'long-side': '12.5' }, 'wrong-option'],
-    [['mias'], { from: 'a', to: 'b', count: '3' }, 'wrong-option'],
+    [[], {}, 'wrong-usage'],
+    [['mias'], { to: 'x' }, 'wrong-usage'],
+    [['phantom'], { to: 'x', 'long-side': '12.5' }, 'wrong-usage'],
+    [['mias'], { from: 'a', to: 'b', count: '3' }, 'wrong-usage'],
   ])('refuses %j with %j as %s', async (positionals, values, code) => {
     await expect(prepare(positionals, values as Record<string, string>)).rejects.toMatchObject({ code });
   });

@@ -1,8 +1,9 @@
 // versamammo prepare: a published data set → prepared images and cases.jsonl.
-import { type Adapter, adapterNamed, adapters, DatasetError, prepareDataset } from '@versamammo/datasets';
+import { type Adapter, adapterNamed, adapters, prepareDataset } from '@versamammo/datasets';
 import type { Command } from '../command.ts';
 import { progress } from '../terminal/progress.ts';
 import { table } from '../terminal/table.ts';
+import { UsageError } from '../usage-error.ts';
 
 const settings = new Map(adapters.flatMap((adapter) => Object.entries(adapter.settings ?? {})));
 
@@ -39,10 +40,7 @@ Example: versamammo prepare vindr-mammo --from ~/vindr-mammo --to data/vindr-mam
     }
     const [name, ...others] = positionals;
     if (name === undefined || others.length > 0)
-      throw new DatasetError(
-        'wrong-option',
-        'Name one data set: versamammo prepare DATASET --from DIR --to DIR. --list shows them.',
-      );
+      throw new UsageError('Name one data set: versamammo prepare DATASET --from DIR --to DIR. --list shows them.');
     const adapter = adapterNamed(name);
     const longSide = whole(values['long-side'], '--long-side', 16);
     err.write(
@@ -108,16 +106,13 @@ type Value = string | boolean | (string | boolean)[] | undefined;
 
 function needed(value: Value, flag: string, adapter: Adapter): string {
   if (typeof value === 'string') return value;
-  throw new DatasetError(
-    'wrong-option',
-    `${flag} is missing. The source of ${adapter.name} is a folder with: ${adapter.layout}.`,
-  );
+  throw new UsageError(`${flag} is missing. The source of ${adapter.name} is a folder with: ${adapter.layout}.`);
 }
 
 function whole(value: Value, flag: string, least: number): number {
   const number = Number(value);
   if (typeof value === 'string' && Number.isInteger(number) && number >= least) return number;
-  throw new DatasetError('wrong-option', `${flag} takes a whole number of at least ${least}.`);
+  throw new UsageError(`${flag} takes a whole number of at least ${least}.`);
 }
 
 const list = (value: Value): string[] => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []);
@@ -128,6 +123,6 @@ function settingsOf({ name, settings: taken = {} }: Adapter, values: Record<stri
     return typeof value === 'string' ? [[flag, value]] : [];
   });
   const foreign = given.find(([flag]) => !Object.hasOwn(taken, flag));
-  if (foreign) throw new DatasetError('wrong-option', `--${foreign[0]} means nothing to ${name}.`);
+  if (foreign) throw new UsageError(`--${foreign[0]} means nothing to ${name}.`);
   return Object.fromEntries(given);
 }

@@ -18,6 +18,7 @@ QDRANT_URL and others, listed in docs/deploy.md. Ctrl-C finishes what has begun 
 
   --port N           instead of VERSAMAMMO_PORT; 0 takes a free one`,
   options: { port: { type: 'string' } },
+  allowPositionals: false,
   async run({ values, json, out, signal }) {
     const configured = readConfiguration(process.env);
     const port = whole(values.port, '--port') ?? configured.port;

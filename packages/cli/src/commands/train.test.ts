@@ -59,7 +59,7 @@ describe('versamammo train', () => {
   });
 
   it('says what is missing', async () => {
-    await expect(run(['stage1'], { run: 'r' }).status).rejects.toMatchObject({ code: 'wrong-option' });
+    await expect(run(['stage1'], { run: 'r' }).status).rejects.toMatchObject({ code: 'wrong-usage' });
     await expect(run(['stage1'], { config: 'c', run: 'r', processes: '0' }).status).rejects.toThrow('--processes');
     const nowhere = { config: 'c', run: 'r', python: join(folder, 'nothing') };
     await expect(run(['stage1'], nowhere).status).rejects.toMatchObject({ code: 'no-python' });

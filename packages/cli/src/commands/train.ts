@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { VersaMammoError } from '@versamammo/schema';
 import type { Command } from '../command.ts';
+import { UsageError } from '../usage-error.ts';
 
 /** In the order in which they need each other. */
 export const STAGES = ['stage1', 'stage2', 'heads', 'answers', 'export', 'evaluate'] as const;
@@ -40,10 +41,7 @@ Example: versamammo train stage1 stage2 --config training/configs/lite.yaml --ru
     const run = needed(values.run, '--run');
     const processes = Number(values.processes);
     if (!Number.isInteger(processes) || processes < 1)
-      throw new TrainError(
-        'wrong-option',
-        `--processes takes a whole number from 1, not "${String(values.processes)}".`,
-      );
+      throw new UsageError(`--processes takes a whole number from 1, not "${String(values.processes)}".`);
     const overrides = Array.isArray(values.set) ? values.set.map(String) : [];
     const python = interpreter(typeof values.python === 'string' ? values.python : undefined);
     for (const stage of stages) {
@@ -57,12 +55,11 @@ Example: versamammo train stage1 stage2 --config training/configs/lite.yaml --ru
   },
 };
 
-/** Stages in their order, each once. Throws TrainError `wrong-option` for an unknown one or none. */
+/** Stages in their order, each once. Throws UsageError for an unknown one or none. */
 export function chosenStages(names: readonly string[]): Stage[] {
   const unknown = names.find((name) => name !== 'all' && !STAGES.some((stage) => stage === name));
   if (names.length === 0 || unknown !== undefined)
-    throw new TrainError(
-      'wrong-option',
+    throw new UsageError(
       `${unknown === undefined ? 'Name a stage' : `"${unknown}" is no stage`}: ${STAGES.join(', ')}, or all.`,
     );
   return STAGES.filter((stage) => names.includes(stage) || names.includes('all'));
@@ -107,5 +104,5 @@ function interpreter(given: string | undefined): string {
 
 function needed(value: unknown, flag: string): string {
   if (typeof value === 'string' && value !== '') return value;
-  throw new TrainError('wrong-option', `${flag} is missing: versamammo train STAGE… --config FILE --run PLACE.`);
+  throw new UsageError(`${flag} is missing: versamammo train STAGE… --config FILE --run PLACE.`);
 }
