@@ -220,6 +220,7 @@ function pointAt(id: string, row: number, vector: Float32Array): Point {
       split: null,
       licence: null,
       releasable: false,
+      sha256: null,
     },
   };
 }

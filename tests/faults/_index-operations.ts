@@ -37,6 +37,7 @@ export function pointOf(id: string, step: number): Point {
       split: null,
       licence: null,
       releasable: false,
+      sha256: null,
     },
     vector: randomUnitVector(randomOf(Number.parseInt(id.slice(0, 8), 16) + step), DIMENSION),
   };

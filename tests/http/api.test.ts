@@ -1,4 +1,5 @@
 // The HTTP API from upload to answer, on the tiny bundle and a phantom: what a client sees, through app.request.
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,6 +73,29 @@ test('an image is stored once, found, asked about, relabelled and removed', asyn
   expect(await (await services.index()).count({ tenant: 'default', collections: ['own'] })).toBe(0);
   expect(await Array.fromAsync(services.platform.images.list('tenants/'))).toEqual([]);
   expect(await Array.fromAsync(services.platform.records.query('pending'))).toEqual([]);
+});
+
+test('a file that is itself a reference case does not find itself', async () => {
+  const model = await services.model();
+  const { images } = await model.reference();
+  const points = images.map(({ record, image, vector }) => ({
+    id: record.id,
+    image,
+    collection: 'reference' as const,
+    record,
+    vector,
+  }));
+  const { record, image, ...other } = points[0] ?? expect.unreachable();
+  const sha256 = createHash('sha256').update(file).digest('hex');
+  const { vector } = await (await post('/v1/embeddings', {})).json();
+  const published = { ...other, image, record: { ...record, sha256 }, vector: Float32Array.from(vector) };
+  const index = await services.index();
+  await index.replaceReference([published, ...points.slice(1)]);
+  const found = async (fields: Record<string, string>) =>
+    (await (await post('/v1/search', { k: '1', ...fields })).json()).results[0].id;
+  expect(await found({ includeOwnPatient: 'true' })).toBe(published.id);
+  expect(await found({})).not.toBe(published.id);
+  await index.replaceReference(points);
 });
 
 test('a PACS stores by STOW-RS, twice, and finds it by QIDO-RS', async () => {

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from versamammo import bundle, tiny
+from versamammo import bundle, export, tiny
 from versamammo.errors import TrainingError
 from versamammo.evaluate import refuse_seen
 from versamammo.store import open_store
@@ -47,6 +47,11 @@ def test_a_written_bundle_reads_back(made: Path) -> None:
     count, dimension = manifest["reference"]["count"], manifest["encoder"]["dimension"]
     vectors = np.frombuffer(store.get(manifest["reference"]["vectors"]) or b"", "<f4").reshape(count, dimension)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(count), abs=1e-5)
+
+
+def test_a_reference_case_carries_every_field_of_a_case() -> None:
+    schema = json.loads((COMMITTED.parents[1] / "packages/schema/json/case-record.schema.json").read_text())
+    assert set(export.CASE_FIELDS) == set(schema["properties"])
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:

@@ -341,6 +341,7 @@ CASE_FIELDS = (
     "split",
     "licence",
     "releasable",
+    "sha256",
 )
 
 

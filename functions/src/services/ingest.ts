@@ -225,6 +225,7 @@ export function createIngest(parts: IngestParts) {
       labels,
       lesions,
       licence: given.licence ?? null,
+      sha256: content,
     });
     return {
       id,

@@ -20,7 +20,7 @@ export interface Opened {
   /** Null for a file that is not stored. */
   state: ImageState | null;
   /** Whom to leave out of the answers. */
-  self: { id: string; image: string; exam: string | null; patient: string | null };
+  self: { id: string; image: string; exam: string | null; patient: string | null; sha256: string };
 }
 
 export type Queries = ReturnType<typeof createQueries>;
@@ -61,15 +61,17 @@ export function createQueries(parts: {
         return {
           mammogram: await parts.ingest.readStored(state),
           state,
-          self: { id: state.id, image: state.id, exam, patient },
+          self: { id: state.id, image: state.id, exam, patient, sha256: state.sha256 },
         };
       }
       const bytes = await bytesOf(tenant, source);
       if (bytes === null) throw new ServiceError('file-missing', 'There is no file in this request.');
       const cleared = await parts.imaging.deidentify(bytes, parts.tenantKey(tenant));
       const mammogram = await parts.imaging.read(cleared.bytes);
-      const id = imageId(tenant, cleared.sopInstanceUid ?? sha256(bytes));
-      return { mammogram, state: null, self: { id, image: id, exam: cleared.exam, patient: cleared.patient } };
+      const content = sha256(bytes);
+      const id = imageId(tenant, cleared.sopInstanceUid ?? content);
+      const { exam, patient } = cleared;
+      return { mammogram, state: null, self: { id, image: id, exam, patient, sha256: content } };
     },
   };
 }

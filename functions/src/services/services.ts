@@ -237,13 +237,8 @@ async function loadReference({ images, regions }: Spaces, model: Model): Promise
     [images, reference.images],
     [regions, reference.regions],
   ] as const) {
-    if (index === null || (await index.count({ tenant: EVERYBODY, collections: ['reference'] })) === cases.length)
-      continue;
-    await index.replaceReference(
+    await index?.replaceReference(
       cases.map(({ record, image, vector }) => ({ id: record.id, image, collection: 'reference', record, vector })),
     );
   }
 }
-
-/** Any tenant sees the reference collection. */
-const EVERYBODY = 'default';

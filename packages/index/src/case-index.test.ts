@@ -8,7 +8,7 @@ import { type QdrantServer, startQdrant } from '../../../tests/qdrant-edge/start
 import type { CaseIndex, Point } from './case-index.ts';
 import { openEmbeddedIndex } from './embedded/embedded-index.ts';
 import { openQdrantIndex } from './qdrant/qdrant-index.ts';
-import { randomOf, randomUnitVector, uuidOf } from './testing/sample-points.ts';
+import { randomOf, randomUnitVector, sha256Of, uuidOf } from './testing/sample-points.ts';
 
 const DIMENSION = 8;
 const SPACE = { space: 'tiny-0123456789ab', kind: 'image', dimension: DIMENSION } as const;
@@ -51,6 +51,7 @@ function point(name: string, vector: Float32Array, about: About = {}): Point {
       split: null,
       licence: null,
       releasable: false,
+      sha256: null,
     },
   };
 }
@@ -211,6 +212,20 @@ describe.each(Object.entries(implementations))('CaseIndex, %s', (name, open) => 
       const result = await index.search(clinic, { by: { id: uuidOf('same exam') }, k: 10 });
       expect(names(result)).toEqual(['sibling', 'near', 'far']);
       expect(result.patientExclusion).toBe('unknown');
+    });
+
+    it('leaves out its source file wherever it stands, in the reference collection too', async () => {
+      const ofFile = (name: string, angle: number, collection: Point['collection'], patient: string | null) => {
+        const made = point(name, towards(angle), { collection, patient });
+        return { ...made, record: { ...made.record, sha256: sha256Of('one file') } };
+      };
+      await index.replaceReference([ofFile('published', 0.01, 'reference', 'P_00001')]);
+      await index.upsert('clinic', [ofFile('own copy', 0.01, 'own', null)]);
+      const file = { by: { vector: towards(0.01) }, k: 1, self: { sha256: sha256Of('one file') } };
+      expect(names(await index.search(clinic, file))).toEqual(['near']);
+      expect(names(await index.search(clinic, { ...file, self: {}, k: 2 })).sort()).toEqual(['own copy', 'published']);
+      expect(names(await index.search(clinic, { by: { id: uuidOf('own copy') }, k: 1 }))).toEqual(['near']);
+      expect(await index.count(clinic, { field: 'sha256', in: [sha256Of('one file')] })).toBe(2);
     });
 
     it('leaves nothing out when told so', async () => {

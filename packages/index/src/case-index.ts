@@ -37,6 +37,10 @@ export interface Scope {
   collections?: Collection[];
 }
 
+/** What tells that a case is the query's own: the SHA-256 is that of the source file's bytes. */
+export const OWN_IDENTITY = ['id', 'image', 'exam', 'patient', 'sha256'] as const;
+export type OwnIdentity = (typeof OWN_IDENTITY)[number];
+
 export interface SearchQuery {
   /** A vector, or the id of a stored point of the same tenant (or the reference collection). */
   by: { vector: Float32Array } | { id: string };
@@ -48,8 +52,8 @@ export interface SearchQuery {
   /** Members per group, default 1, at most 100. A case whose patient or exam is unknown is grouped under its exam or image. */
   groupSize?: number;
   /** The query's own identity, for the exclusion below. With `by: {id}` it is the stored one. */
-  self?: { id?: string | null; image?: string | null; exam?: string | null; patient?: string | null };
-  /** Default true: nothing of the query's own patient, exam, image or id, as far as they are known; keys are compared as they are, in every collection. */
+  self?: { [K in OwnIdentity]?: string | null };
+  /** Default true: nothing of the query's own patient, exam, image, id or source file, as far as they are known; keys are compared as they are, in every collection. */
   excludeOwnPatient?: boolean;
   withVectors?: boolean;
   /** Exact scan even where the index is approximate. */

@@ -1,6 +1,6 @@
 // The value of a field in a point: how filters, facets and payload indexes read a case.
 import { FIELDS, type FieldName, type FieldValue, type Labels } from '@versamammo/schema';
-import type { Point } from './case-index.ts';
+import type { OwnIdentity, Point } from './case-index.ts';
 
 export type Described = Pick<Point, 'id' | 'image' | 'record'>;
 
@@ -21,6 +21,9 @@ export function fieldValue(point: Described, field: FieldName): FieldValue | rea
     case 'licence':
     case 'releasable':
       return point.record[field];
+    case 'sha256':
+      // Records of older versions have none.
+      return point.record.sha256 ?? null;
     default:
       return point.record.labels[field satisfies keyof Labels];
   }
@@ -31,4 +34,9 @@ export function vocabulary(field: FieldName): readonly FieldValue[] | null {
   const { kind, value } = FIELDS[field];
   if (kind === 'boolean') return [false, true];
   return 'options' in value ? value.options : null;
+}
+
+/** By what a search leaves out the stored case that it asks about. */
+export function ownIdentity({ id, image, record }: Described): Record<OwnIdentity, string | null> {
+  return { id, image, exam: record.exam, patient: record.patient, sha256: record.sha256 ?? null };
 }

@@ -20,6 +20,8 @@ import {
   View,
 } from './vocabulary.ts';
 
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
 /** A marked lesion or region of one image. `box` is in pixels of the image file that the row names. */
 export const Lesion = z.strictObject({
   box: Box,
@@ -89,6 +91,8 @@ export const CaseRecord = z.strictObject({
   licence: z.string().max(64).nullable().default(null),
   /** Whether a model or vector computed from this image may be published. */
   releasable: z.boolean().default(false),
+  /** SHA-256 of the source file's bytes, the same wherever the image is met; null where unknown. */
+  sha256: Sha256.nullable().default(null),
 });
 export type CaseRecord = z.infer<typeof CaseRecord>;
 
@@ -107,8 +111,7 @@ export const PreparedCase = CaseRecord.extend({
   mirrored: z.boolean(),
   /** Union of all lesion masks, relative path, null where none. */
   mask: z.string().nullable(),
-  /** SHA-256 of the source file's bytes. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256: Sha256,
   /** Id of the row whose pixels equal, or nearly equal, this one's; both are in the same split. */
   duplicateOf: z.uuid().nullable(),
   /** Source values as published, beside the mapped ones. */

@@ -35,6 +35,7 @@ export const FIELDS = {
   split: { kind: 'keyword', value: Split },
   licence: { kind: 'keyword', value: text },
   releasable: { kind: 'boolean', value: z.boolean() },
+  sha256: { kind: 'keyword', value: text },
   laterality: { kind: 'keyword', value: Laterality },
   view: { kind: 'keyword', value: View },
   modality: { kind: 'keyword', value: Modality },

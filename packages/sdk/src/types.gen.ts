@@ -759,7 +759,7 @@ export interface components {
         };
         Facets: {
             /** @enum {string} */
-            field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+            field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
             values: {
                 count: number;
                 value: string | number | boolean;
@@ -1671,7 +1671,7 @@ export interface operations {
             query: {
                 /** @description own, reference, demo, separated by commas. Default own and reference. */
                 collections?: string;
-                field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+                field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
                 /** @description A Filter as JSON. */
                 filter?: string;
                 limit?: number;

@@ -1,6 +1,7 @@
 // Columns: the filterable fields of all rows in memory. One bitmap per value where the vocabulary is closed, numbers as they are, free text as 64-bit digests.
 import { createHash, hash } from 'node:crypto';
 import { FIELDS, type FieldName, type FieldValue } from '@versamammo/schema';
+import type { OwnIdentity } from '../case-index.ts';
 import { type Described, FIELD_NAMES, fieldValue, vocabulary } from '../field-value.ts';
 import { IndexError } from '../index-error.ts';
 import { Bitmap } from './bitmap.ts';
@@ -206,8 +207,6 @@ function digest(text: string): [low: number, high: number] {
   return [bytes.readUInt32LE(0), bytes.readUInt32LE(4) || 1];
 }
 
-export type TextField = 'id' | 'image' | 'exam' | 'patient';
-
 export class Columns {
   readonly #columns = new Map<FieldName, { column: Column; offset: number }>();
   readonly bytes: number;
@@ -268,7 +267,7 @@ export class Columns {
     return column;
   }
 
-  text(field: TextField): TextColumn {
+  text(field: OwnIdentity): TextColumn {
     const column = this.of(field);
     if (!(column instanceof TextColumn)) throw new TypeError(`${field} is not free text`);
     return column;

@@ -2,19 +2,20 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FieldName, FieldValue, Filter, Labels, LabelsPatch, Neighbour } from '@versamammo/schema';
-import type {
-  CaseIndex,
-  DeleteBy,
-  IndexStatistics,
-  OwnedPoint,
-  Point,
-  PointKind,
-  Scope,
-  SearchQuery,
-  SearchResult,
+import {
+  type CaseIndex,
+  type DeleteBy,
+  type IndexStatistics,
+  OWN_IDENTITY,
+  type OwnedPoint,
+  type Point,
+  type PointKind,
+  type Scope,
+  type SearchQuery,
+  type SearchResult,
 } from '../case-index.ts';
 import { compareValues } from '../facet-order.ts';
-import { fieldValue } from '../field-value.ts';
+import { fieldValue, ownIdentity } from '../field-value.ts';
 import { groupKey } from '../grouping.ts';
 import { IndexError } from '../index-error.ts';
 import {
@@ -300,13 +301,12 @@ class EmbeddedIndex implements CaseIndex {
       if ('id' in query.by && stored === null) throw unknownId();
       const vector =
         'vector' in query.by ? query.by.vector : Float32Array.from(table.segments.vector((stored as StoredPoint).row));
-      const self =
-        stored === null ? (query.self ?? {}) : { ...stored, exam: stored.record.exam, patient: stored.record.patient };
+      const self = stored === null ? (query.self ?? {}) : ownIdentity(stored);
 
       const rows = this.#rows({ tenant: scope.tenant, collections }, query.filter, true);
       const excluding = query.excludeOwnPatient !== false;
       if (excluding)
-        for (const field of ['id', 'image', 'exam', 'patient'] as const) {
+        for (const field of OWN_IDENTITY) {
           const value = self[field];
           if (value !== undefined && value !== null) table.columns.text(field).removeFrom(rows, value);
         }

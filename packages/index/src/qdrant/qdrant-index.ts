@@ -1,5 +1,5 @@
 // QdrantIndex: search in a Qdrant server, for more images than one process holds, or for many writers.
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdtemp, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -14,20 +14,21 @@ import {
   type LabelsPatch,
   type Neighbour,
 } from '@versamammo/schema';
-import type {
-  CaseIndex,
-  DeleteBy,
-  IndexStatistics,
-  OwnedPoint,
-  Point,
-  PointKind,
-  Scope,
-  SearchQuery,
-  SearchResult,
+import {
+  type CaseIndex,
+  type DeleteBy,
+  type IndexStatistics,
+  OWN_IDENTITY,
+  type OwnedPoint,
+  type Point,
+  type PointKind,
+  type Scope,
+  type SearchQuery,
+  type SearchResult,
 } from '../case-index.ts';
 import { PointStore, snapshotPoints } from '../embedded/point-store.ts';
 import { compareValues } from '../facet-order.ts';
-import { FIELD_NAMES } from '../field-value.ts';
+import { FIELD_NAMES, ownIdentity } from '../field-value.ts';
 import { bestGroups, type GroupField, groupIdentity, groupKey } from '../grouping.ts';
 import { IndexError } from '../index-error.ts';
 import {
@@ -171,9 +172,10 @@ class QdrantIndex implements CaseIndex {
       checkPoint(point, this.dimension);
     }
     // The batch is named for its content: what is already there is not written again.
-    const batch = uuidFrom(
-      ...points.map(({ id, image, record, vector }) => JSON.stringify([id, image, record, Array.from(vector)])),
-    );
+    const content = createHash('sha256');
+    for (const { id, image, record, vector } of points)
+      content.update(JSON.stringify([id, image, record])).update(vector);
+    const batch = uuidFrom(content.digest('hex'));
     const stored = (...must: QdrantCondition[]) => this.#count({ must: [tenantIs(EVERYBODY), VISIBLE, ...must] });
     const same = await stored({ key: 'batch', match: { value: batch } });
     if (same === points.length && same === (await stored())) return;
@@ -228,11 +230,14 @@ class QdrantIndex implements CaseIndex {
     const stored = 'id' in query.by ? await this.#find([tenantKey(scope.tenant), EVERYBODY], query.by.id, true) : null;
     if ('id' in query.by && stored === null) throw unknownId();
     const vector = 'vector' in query.by ? Array.from(query.by.vector) : (stored?.vector ?? []);
-    const self = stored === null ? (query.self ?? {}) : identityOf(stored.payload);
+    const self =
+      stored === null
+        ? (query.self ?? {})
+        : ownIdentity({ ...stored.payload, record: JSON.parse(stored.payload.record) });
 
     const excluding = query.excludeOwnPatient !== false;
     const own: QdrantCondition[] = excluding
-      ? (['id', 'image', 'exam', 'patient'] as const).flatMap((field) => {
+      ? OWN_IDENTITY.flatMap((field) => {
           const value = self[field];
           return value === undefined || value === null ? [] : [{ key: fieldKey(field), match: { value } }];
         })
@@ -722,11 +727,6 @@ function neighbour({ payload, vector, score }: Held, withVectors: boolean): Neig
     record: JSON.parse(payload.record),
     vector: withVectors ? vector : null,
   };
-}
-
-function identityOf({ id, image, record }: Payload): NonNullable<SearchQuery['self']> {
-  const { exam, patient }: CaseRecord = JSON.parse(record);
-  return { id, image, exam, patient };
 }
 
 function groupValue({ image, group }: Payload, by: GroupField): string {

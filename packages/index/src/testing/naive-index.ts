@@ -61,10 +61,11 @@ export class NaiveIndex {
   ranked(scope: Scope, query: SearchQuery): { point: Point; score: number }[] {
     const stored = 'id' in query.by ? this.find(scope.tenant, query.by.id) : null;
     const vector = 'vector' in query.by ? query.by.vector : (stored?.vector ?? new Float32Array());
+    const { record } = stored ?? {};
     const self =
       stored === null
         ? (query.self ?? {})
-        : { id: stored.id, image: stored.image, exam: stored.record.exam, patient: stored.record.patient };
+        : { id: stored.id, image: stored.image, exam: record?.exam, patient: record?.patient, sha256: record?.sha256 };
     const same = (a: string | null | undefined, b: string | null) => a !== undefined && a !== null && a === b;
     return this.visible(scope, query.filter)
       .filter(
@@ -74,7 +75,8 @@ export class NaiveIndex {
             same(self.id, id) ||
             same(self.image, image) ||
             same(self.exam, record.exam) ||
-            same(self.patient, record.patient)
+            same(self.patient, record.patient) ||
+            same(self.sha256, record.sha256)
           ),
       )
       .map((point) => ({ point, score: dot(point.vector, vector) }))

@@ -36,6 +36,8 @@ export function uuidOf(text: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
+export const sha256Of = (text: string): string => createHash('sha256').update(text).digest('hex');
+
 const AGES = [38, 45, 52.5, 60, 71, 90];
 
 function randomValue(random: Random, field: FieldName): FieldValue | null {
@@ -79,6 +81,7 @@ export function randomPoint(
       split: pick(random, [null, 'train', 'validation', 'test'] as const),
       licence: pick(random, [null, 'CC-BY-4.0']),
       releasable: random() < 0.5,
+      sha256: random() < 0.5 ? null : sha256Of(`file ${Math.floor(random() * 40)}`),
     },
     vector,
   };
@@ -115,6 +118,7 @@ function filterValue(random: Random, field: FieldName, ids: readonly string[]): 
   if (field === 'sourceImageId') return `source ${ids.length > 0 ? pick(random, ids) : ''}`;
   if (field === 'patient') return `patient ${Math.floor(random() * 16)}`;
   if (field === 'exam') return `exam patient ${Math.floor(random() * 15)} ${Math.floor(random() * 2)}`;
+  if (field === 'sha256') return sha256Of(`file ${Math.floor(random() * 45)}`);
   if (field === 'dataset') return pick(random, ['set a', 'set b', 'set c']);
   if (field === 'licence') return pick(random, ['CC-BY-4.0', 'none']);
   return randomValue(random, field) ?? filterValue(random, field, ids);
