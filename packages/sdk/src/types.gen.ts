@@ -1191,7 +1191,7 @@ export interface components {
              * @description Id of a stored image.
              */
             image?: string;
-            /** @description Default false: nothing of the query’s own patient. */
+            /** @description Default false: nothing of the query’s own patient, exam, image or source file, as far as they are known (`patientExclusion` says whether the patient was). Of a file without an identity, another rendering of the same image (resized, compressed again, another format) has other bytes and can be found, with a similarity near 1. */
             includeOwnPatient?: boolean;
             /** @description Default 10. */
             k?: number;
@@ -3859,7 +3859,7 @@ export interface operations {
                      * @description Id of a stored image.
                      */
                     image?: string;
-                    /** @description Default false: nothing of the query’s own patient. */
+                    /** @description Default false: nothing of the query’s own patient, exam, image or source file, as far as they are known (`patientExclusion` says whether the patient was). Of a file without an identity, another rendering of the same image (resized, compressed again, another format) has other bytes and can be found, with a similarity near 1. */
                     includeOwnPatient?: boolean;
                     /** @description Default 10. */
                     k?: number;
