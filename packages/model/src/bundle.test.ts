@@ -186,22 +186,22 @@ describe('openBundle of s3://…', () => {
   it('downloads once, opens from the cache, and refuses what is damaged', async () => {
     const cacheFolder = join(folder, '../cache');
     const files = openFolderStore({ folder });
-    let streams = 0;
+    const fetched: string[] = [];
     const store = {
       ...files,
-      stream: (...given: Parameters<typeof files.stream>) => {
-        streams++;
-        return files.stream(...given);
+      get: (...given: Parameters<typeof files.get>) => {
+        if (given[0] !== 'manifest.json') fetched.push(given[0]);
+        return files.get(...given);
       },
     };
     const first = await openBundle('s3://models/tiny', { store, cacheFolder });
-    const downloaded = streams;
-    expect(downloaded).toBe(Object.keys(first.manifest.files).length);
+    const all = Object.keys(first.manifest.files).sort();
+    expect(fetched.sort()).toEqual(all);
     const second = await openBundle('s3://models/tiny', { store, cacheFolder });
-    expect(second).toEqual(first);
-    expect(streams).toBe(downloaded);
+    expect([second.folder, second.space]).toEqual([first.folder, first.space]);
+    expect(fetched).toHaveLength(all.length);
 
-    await writeFile(join(first.folder, 'region.onnx'), 'damaged in the cache');
+    await writeFile(join(String(first.folder), 'region.onnx'), 'damaged in the cache');
     await expect(openBundle('s3://models/tiny', { store, cacheFolder })).rejects.toMatchObject({
       code: 'bundle-refused',
     });
@@ -217,6 +217,50 @@ describe('openBundle of s3://…', () => {
     await rm(join(folder, 'manifest.json'));
     await expect(openBundle('s3://models/tiny', { store, cacheFolder })).rejects.toMatchObject({
       code: 'bundle-missing',
+    });
+  });
+
+  it('in parts fetches what names the spaces, and each other file when it is first read', async () => {
+    const files = openFolderStore({ folder });
+    const fetched: string[] = [];
+    const store = {
+      ...files,
+      get: (...given: Parameters<typeof files.get>) => {
+        fetched.push(given[0]);
+        return files.get(...given);
+      },
+    };
+    const bundle = await openBundle('s3://models/tiny', { store, fetch: 'parts' });
+    const whole = await openBundle(folder);
+    expect([bundle.space, bundle.regionSpace]).toEqual([whole.space, whole.regionSpace]);
+    expect(bundle.folder).toBeNull();
+    expect(fetched.sort()).toEqual(['encoder.onnx', 'manifest.json', 'region.onnx']);
+
+    for (const file of ['encoder.onnx', 'heads/density.onnx', 'answers/tokenizer.json'])
+      expect(await bundle.read(file)).toEqual(new Uint8Array(await readFile(join(folder, file))));
+    expect(fetched.filter((file) => file === 'encoder.onnx')).toHaveLength(1);
+    expect(fetched).toHaveLength(5);
+  });
+
+  it('in parts refuses a file when it is read, as the whole is refused', async () => {
+    const store = openFolderStore({ folder });
+    const first = await openBundle('s3://models/tiny', { store, fetch: 'parts' });
+    await writeFile(join(folder, 'answers/tokenizer.json'), '{}');
+    await expect(first.read('answers/tokenizer.json')).rejects.toThrow(/has 2 bytes/);
+    await rm(join(folder, 'support.f32'));
+    await expect(first.read('support.f32')).rejects.toThrow(/support\.f32 is missing/);
+    await expect(first.read('never-named')).rejects.toMatchObject({ code: 'bundle-refused' });
+
+    // Its hash agrees, but it is the graph of another head.
+    await replaceFile('heads/mass_segmentation.onnx', await readFile(join(folder, 'heads/density.onnx')));
+    const second = await openBundle('s3://models/tiny', { store, fetch: 'parts' });
+    await expect(second.read('heads/mass_segmentation.onnx')).rejects.toThrow(/has no input map4/);
+
+    const bytes = await readFile(join(folder, 'encoder.onnx'));
+    bytes[5000] = (bytes[5000] ?? 0) ^ 1;
+    await writeFile(join(folder, 'encoder.onnx'), bytes);
+    await expect(openBundle('s3://models/tiny', { store, fetch: 'parts' })).rejects.toMatchObject({
+      code: 'bundle-refused',
     });
   });
 });

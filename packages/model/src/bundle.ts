@@ -1,14 +1,12 @@
 // openBundle: a model bundle in a folder or under s3://…, checked before anything of it runs.
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import type { ObjectStore } from '@versamammo/platform';
 import { Manifest, VersaMammoError } from '@versamammo/schema';
-import { refused } from './bundle-file.ts';
+import { refused, verified } from './bundle-file.ts';
 import { checkBundle, graphFiles, namedFiles } from './check-bundle.ts';
 import { ModelError } from './model-error.ts';
 import { type OnnxGraph, readOnnxGraph } from './onnx-graph.ts';
@@ -16,13 +14,16 @@ import { type OnnxGraph, readOnnxGraph } from './onnx-graph.ts';
 export interface Bundle {
   /** As it was asked for. */
   readonly uri: string;
-  /** Where its files lie on this machine. */
-  readonly folder: string;
+  /** Where its files lie on this machine; null where they are fetched when first read. */
+  readonly folder: string | null;
   readonly manifest: Manifest;
   /** `<name>-<12 hex digits of SHA-256(encoder file, manifest.input)>` */
   readonly space: string;
   /** Likewise `<name>-regions-…`, of region file, encoder file and input; null where the bundle has no region head. */
   readonly regionSpace: string | null;
+  /** A file's bytes, checked at every reading. Throws `ModelError` `bundle-refused`. */
+  read(file: string): Promise<Uint8Array>;
+  close(): Promise<void>;
 }
 
 export interface OpenBundleOptions {
@@ -30,7 +31,16 @@ export interface OpenBundleOptions {
   store?: ObjectStore;
   /** Where bundles from S3 are kept, one folder for each manifest. Default: `$XDG_CACHE_HOME/versamammo/bundles`. */
   cacheFolder?: string;
+  /**
+   * Of `s3://…`: `whole` fetches and checks every file now. `parts` does so with the manifest and what names the spaces; every
+   * other file is fetched and checked when it is first read, and nothing is kept on disk: for processes that must start at
+   * once. Default `whole`.
+   */
+  fetch?: 'whole' | 'parts';
 }
+
+/** The bytes of a file of the bundle, unchecked; throws `ModelError` where it is missing. */
+type Load = (file: string) => Promise<Uint8Array>;
 
 const LARGEST_MANIFEST = 16 * 1024 * 1024;
 
@@ -73,86 +83,135 @@ function parseManifest(uri: string, text: Uint8Array): Manifest {
 }
 
 async function fromFolder(uri: string, folder: string, manifest: Manifest): Promise<Bundle> {
+  const load: Load = (file) =>
+    readFile(join(folder, file)).catch((cause: NodeJS.ErrnoException) => {
+      throw cause.code === 'ENOENT' || cause.code === 'EISDIR' ? refused(uri, `${file} is missing`) : cause;
+    });
+  const checked = await check(uri, manifest, load, 'whole');
+  return { uri, folder, manifest, ...checked, close: async () => {} };
+}
+
+/** What names the spaces is read in any case. */
+async function check(
+  uri: string,
+  manifest: Manifest,
+  load: Load,
+  fetch: 'whole' | 'parts',
+): Promise<Pick<Bundle, 'space' | 'regionSpace' | 'read'>> {
+  const { name, encoder, region, files } = manifest;
   for (const file of namedFiles(manifest))
-    if (!(file in manifest.files)) throw refused(uri, `the manifest names ${file} without its size and hash`);
-  for (const [file, entry] of Object.entries(manifest.files)) await verifyFile(uri, folder, file, entry);
-  const graphs = new Map<string, OnnxGraph>();
-  for (const file of graphFiles(manifest)) graphs.set(file, await readGraph(uri, folder, file));
-  const problems = checkBundle(manifest, graphs);
-  if (problems.length > 0) throw refused(uri, problems.slice(0, 3).join('; '));
-  const { name, encoder, region } = manifest;
+    if (!(file in files)) throw refused(uri, `the manifest names ${file} without its size and hash`);
+  const isGraph = new Set(graphFiles(manifest));
+  const read = async (file: string) => verified(uri, manifest, file, await load(file));
+
+  const first = [encoder.file, ...(region ? [region.file] : [])];
+  const kept = new Map(await Promise.all(first.map(async (file) => [file, await read(file)] as const)));
+  const graphs = new Map([...kept].map(([file, bytes]) => [file, graphOf(uri, file, bytes)]));
+  if (fetch === 'whole')
+    for (const file of Object.keys(files)) {
+      if (kept.has(file)) continue;
+      const bytes = await read(file);
+      if (isGraph.has(file)) graphs.set(file, graphOf(uri, file, bytes));
+    }
+  requireAgreement(uri, manifest, graphs);
+
   const input = JSON.stringify(manifest.input, Object.keys(manifest.input).sort());
-  const id = async (files: string[]) => {
+  const id = (parts: string[]) => {
     const hash = createHash('sha256');
-    for (const file of files) hash.update(await readFile(join(folder, file)));
+    for (const file of parts) hash.update(kept.get(file) ?? '');
     return hash.update(input).digest('hex').slice(0, 12);
   };
+  const space = `${name}-${id([encoder.file])}`;
+  const regionSpace = region === null ? null : `${name}-regions-${id([region.file, encoder.file])}`;
+  if (fetch === 'whole') kept.clear();
   return {
-    uri,
-    folder,
-    manifest,
-    space: `${name}-${await id([encoder.file])}`,
-    regionSpace: region === null ? null : `${name}-regions-${await id([region.file, encoder.file])}`,
+    space,
+    regionSpace,
+    async read(file) {
+      // Whoever starts the session reads it once; then it is of no more use in memory.
+      const bytes = kept.get(file);
+      kept.delete(file);
+      if (bytes !== undefined) return bytes;
+      const fresh = await read(file);
+      if (isGraph.has(file)) requireAgreement(uri, manifest, new Map([[file, graphOf(uri, file, fresh)]]));
+      return fresh;
+    },
   };
 }
 
-async function verifyFile(uri: string, folder: string, file: string, { bytes, sha256 }: Manifest['files'][string]) {
-  const found = await stat(join(folder, file)).catch(() => null);
-  if (!found?.isFile()) throw refused(uri, `${file} is missing`);
-  if (found.size !== bytes) throw refused(uri, `${file} has ${found.size} bytes, the manifest says ${bytes}`);
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(join(folder, file)), hash);
-  if (hash.digest('hex') !== sha256) throw refused(uri, `${file} is not the file that the manifest describes`);
+function requireAgreement(uri: string, manifest: Manifest, graphs: ReadonlyMap<string, OnnxGraph>): void {
+  const problems = checkBundle(manifest, graphs);
+  if (problems.length > 0) throw refused(uri, problems.slice(0, 3).join('; '));
 }
 
-async function readGraph(uri: string, folder: string, file: string): Promise<OnnxGraph> {
+function graphOf(uri: string, file: string, bytes: Uint8Array): OnnxGraph {
   try {
-    return readOnnxGraph(await readFile(join(folder, file)));
+    return readOnnxGraph(bytes);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw refused(uri, `${file} is no ONNX model (${cause.message})`);
   }
 }
 
-/** Downloads once: a folder of the cache appears whole, by renaming, and is checked each time it is opened. */
 async function fromStore(uri: string, options: OpenBundleOptions): Promise<Bundle> {
   const own = options.store === undefined;
   const store = options.store ?? (await openStore(uri));
+  const close = async () => {
+    if (own) await store.close();
+  };
+  const get: Load = (file) =>
+    store.get(file).catch((cause: unknown) => {
+      throw isNotFound(cause) ? refused(uri, `${file} is missing`) : cause;
+    });
   try {
     const text = await store.get('manifest.json').catch((cause: unknown) => {
-      if (!(cause instanceof VersaMammoError && cause.code === 'not-found')) throw cause;
+      if (!isNotFound(cause)) throw cause;
       throw new ModelError(
         'bundle-missing',
         `${uri} has no manifest.json: it is no bundle, or its export was cut short.`,
       );
     });
     const manifest = parseManifest(uri, text);
-    const folder = join(options.cacheFolder ?? defaultCache(), createHash('sha256').update(text).digest('hex'));
-    if (!(await stat(folder).catch(() => null))) await download(uri, store, manifest, text, folder);
-    try {
-      return await fromFolder(uri, folder, manifest);
-    } catch (error) {
-      await rm(folder, { recursive: true, force: true });
-      throw error;
-    }
-  } finally {
-    if (own) await store.close();
+    if (options.fetch === 'parts')
+      return { uri, folder: null, manifest, ...(await check(uri, manifest, get, 'parts')), close };
+    const bundle = await fromCache(uri, get, manifest, text, options);
+    await close();
+    return bundle;
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 
-async function download(uri: string, store: ObjectStore, manifest: Manifest, text: Uint8Array, folder: string) {
+const isNotFound = (error: unknown) => error instanceof VersaMammoError && error.code === 'not-found';
+
+/** Downloads once: a folder of the cache appears whole, by renaming, and is checked each time it is opened. */
+async function fromCache(
+  uri: string,
+  load: Load,
+  manifest: Manifest,
+  text: Uint8Array,
+  options: OpenBundleOptions,
+): Promise<Bundle> {
+  const folder = join(options.cacheFolder ?? defaultCache(), createHash('sha256').update(text).digest('hex'));
+  if (!(await stat(folder).catch(() => null))) await download(uri, load, manifest, text, folder);
+  try {
+    return await fromFolder(uri, folder, manifest);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function download(uri: string, load: Load, manifest: Manifest, text: Uint8Array, folder: string) {
   const temporary = `${folder}.${randomUUID()}`;
   try {
-    for (const [file, entry] of Object.entries(manifest.files)) {
+    for (const file of Object.keys(manifest.files)) {
       const path = join(temporary, file);
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await pipeline(await store.stream(file), createWriteStream(path)).catch((cause: unknown) => {
-        if (!(cause instanceof VersaMammoError && cause.code === 'not-found')) throw cause;
-        throw refused(uri, `${file} is missing`);
-      });
-      await verifyFile(uri, temporary, file, entry);
+      await writeFile(path, verified(uri, manifest, file, await load(file)));
     }
-    await pipeline([text], createWriteStream(join(temporary, 'manifest.json')));
+    await writeFile(join(temporary, 'manifest.json'), text);
     await rename(temporary, folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error; // another process was faster
     });

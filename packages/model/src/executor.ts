@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Job, Outcome } from './job.ts';
 import { ModelError, type ModelErrorCode } from './model-error.ts';
 import { openRunner, type RunnerOptions } from './runner.ts';
-import type { WorkerMessage } from './worker.ts';
+import type { WorkerMessage, WorkerOptions } from './worker.ts';
 
 /** Takes one batch at a time. `run` rejects with `ExecutorLost` when the executor died under it; it is of no use then. */
 export interface Executor {
@@ -26,7 +26,7 @@ export async function openInlineExecutor(options: RunnerOptions): Promise<Execut
 }
 
 /** In a worker thread. Throws `ModelError` where the bundle cannot be loaded or the thread does not start. */
-export async function openThreadExecutor(options: RunnerOptions, workerUrl: URL): Promise<Executor> {
+export async function openThreadExecutor(options: WorkerOptions, workerUrl: URL): Promise<Executor> {
   const worker = new Worker(workerUrl, { workerData: options, name: 'versamammo-model' });
   let settle: { resolve(outcomes: Outcome[]): void; reject(error: Error): void } | undefined;
   let lost = false;

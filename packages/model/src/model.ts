@@ -71,7 +71,7 @@ export interface Model extends Encoder {
     neighbour: Mammogram | null,
     options?: RunOptions & { queryBox?: Box },
   ): Promise<Explanation>;
-  support(vector: Float32Array): Support | null;
+  support(vector: Float32Array): Promise<Support | null>;
   /** Empty where the bundle carries none. */
   reference(): Promise<{ images: ReferenceCase[]; regions: ReferenceCase[] }>;
   statistics(): PoolStatistics;

@@ -5,7 +5,6 @@ import { z } from 'zod';
 import { openAnswerer } from './answers/answerer.ts';
 import type { PhrasingOptions } from './answers/phrase.ts';
 import { type Bundle, openBundle } from './bundle.ts';
-import { readBundleFile } from './bundle-file.ts';
 import { checkBoxes, checkExam, checkMammogram } from './check-input.ts';
 import { classify } from './classification.ts';
 import type { Embedding, RunOptions } from './encoder.ts';
@@ -13,7 +12,7 @@ import { combineExam } from './exam.ts';
 import { openInlineExecutor, openThreadExecutor } from './executor.ts';
 import { inTurns } from './in-turns.ts';
 import { NOTHING_MORE, type Results, type Wants } from './job.ts';
-import type { Model, ReferenceCase } from './model.ts';
+import type { Model } from './model.ts';
 import { ModelError } from './model-error.ts';
 import { readReference } from './reference.ts';
 import { openSessionPool } from './session-pool.ts';
@@ -66,22 +65,35 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
     throw new ModelError('bad-input', `The model's options: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`);
   const { provider, threads, queueLimit, batch } = parsed.data;
   const workers = parsed.data.workers ?? (provider === 'cuda' ? 1 : Math.min(MOST_WORKERS, availableParallelism()));
-  const bundle = typeof bundleOrUri === 'string' ? await openBundle(bundleOrUri) : bundleOrUri;
+  // Threads read the files themselves, so all must be there; the calling thread fetches what a request needs.
+  const bundle =
+    typeof bundleOrUri === 'string'
+      ? await openBundle(bundleOrUri, { fetch: workers === 0 ? 'parts' : 'whole' })
+      : bundleOrUri;
   const { manifest, folder, space, regionSpace } = bundle;
+  if (folder === null && workers > 0)
+    throw new ModelError(
+      'bad-input',
+      'Worker threads need the whole bundle: open it with fetch "whole", or take none.',
+    );
   const { encoder, heads, answers } = manifest;
-  const runner = { folder, manifest, provider, threads };
+  const runner = { manifest, provider, threads };
   const workerUrl = options.workerUrl ?? new URL(WORKER, import.meta.url);
-  const support =
-    manifest.support &&
-    openSupport(await readBundleFile(folder, manifest, manifest.support.file), manifest.support, encoder.dimension);
+  const support = once(
+    async () =>
+      manifest.support && openSupport(await bundle.read(manifest.support.file), manifest.support, encoder.dimension),
+  );
+  const supportOf = async (vector: Float32Array) => (await support())?.(vector) ?? null;
+  const reference = once(() => readReference(bundle));
   const pool = await openSessionPool({
-    open: () => (workers === 0 ? openInlineExecutor(runner) : openThreadExecutor(runner, workerUrl)),
+    open() {
+      if (workers === 0 || folder === null) return openInlineExecutor({ ...runner, read: bundle.read });
+      return openThreadExecutor({ ...runner, folder }, workerUrl);
+    },
     size: Math.max(1, workers),
     queueLimit,
     batch,
   });
-  let reference: Promise<{ images: ReferenceCase[]; regions: ReferenceCase[] }> | undefined;
-
   async function image(mammogram: Mammogram, wants: Partial<Wants>, options: RunOptions): Promise<Results['image']> {
     checkMammogram(mammogram);
     const shared = workers === 0 ? mammogram : await sharePixels(mammogram);
@@ -118,7 +130,7 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
     route: (question, run) => pool.run<'route'>({ kind: 'route', question }, run),
     async ask(question, mammogram, run) {
       const { answers, vector } = await image(mammogram, { question }, run);
-      return { logits: answers ?? new Float32Array(), support: support?.(vector) ?? null };
+      return { logits: answers ?? new Float32Array(), support: await supportOf(vector) };
     },
     ...(options.phrasing && { phrasing: options.phrasing }),
   });
@@ -160,7 +172,7 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
         classification: classifications(result, mammogram, prior),
         detections: result.detections,
         segmentations: result.segmentations,
-        support: support?.(result.vector) ?? null,
+        support: await supportOf(result.vector),
       };
     },
     async classify(mammogram, { prior, ...run } = {}) {
@@ -185,17 +197,29 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
         run,
       );
     },
-    support(vector) {
+    async support(vector) {
       if (vector.length !== encoder.dimension)
         throw new ModelError('bad-input', `A vector of this space has ${encoder.dimension} numbers.`);
-      return support?.(vector) ?? null;
+      return supportOf(vector);
     },
-    reference: () => {
-      reference ??= readReference(folder, manifest);
-      return reference;
-    },
+    reference,
     statistics: () => pool.statistics(),
     killWorker: () => pool.killOne(),
-    close: () => pool.close(),
+    async close() {
+      await pool.close();
+      if (typeof bundleOrUri === 'string') await bundle.close();
+    },
+  };
+}
+
+/** At the first call; a failure is forgotten, so that the next call tries again. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined;
+  return () => {
+    done ??= work().catch((error: unknown) => {
+      done = undefined;
+      throw error;
+    });
+    return done;
   };
 }

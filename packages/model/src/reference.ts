@@ -1,32 +1,28 @@
 // readReference: a bundle's reference collection, cases with their vectors.
-import { CaseRecord, type Manifest, ReferenceRecord } from '@versamammo/schema';
-import { readBundleFile } from './bundle-file.ts';
+import { CaseRecord, ReferenceRecord } from '@versamammo/schema';
+import type { Bundle } from './bundle.ts';
 import type { ReferenceCase } from './model.ts';
 import { ModelError } from './model-error.ts';
 import { floats } from './support.ts';
 
 /** Throws `ModelError` `bundle-refused` where cases and vectors do not fit. */
-export async function readReference(
-  folder: string,
-  manifest: Manifest,
-): Promise<{ images: ReferenceCase[]; regions: ReferenceCase[] }> {
-  const { reference, encoder, region } = manifest;
+export async function readReference(bundle: Bundle): Promise<{ images: ReferenceCase[]; regions: ReferenceCase[] }> {
+  const { reference, encoder, region } = bundle.manifest;
   if (reference === null) return { images: [], regions: [] };
   return {
-    images: await readCases(folder, manifest, reference, encoder.dimension),
-    regions: reference.regions && region ? await readCases(folder, manifest, reference.regions, region.dimension) : [],
+    images: await readCases(bundle, reference, encoder.dimension),
+    regions: reference.regions && region ? await readCases(bundle, reference.regions, region.dimension) : [],
   };
 }
 
 async function readCases(
-  folder: string,
-  manifest: Manifest,
+  { manifest, read }: Bundle,
   { cases, vectors, count }: { cases: string; vectors: string; count: number },
   dimension: number,
 ): Promise<ReferenceCase[]> {
-  const numbers = floats(await readBundleFile(folder, manifest, vectors));
+  const numbers = floats(await read(vectors));
   const lines = new TextDecoder()
-    .decode(await readBundleFile(folder, manifest, cases))
+    .decode(await read(cases))
     .trimEnd()
     .split('\n');
   if (lines.length !== count)

@@ -13,7 +13,6 @@ import {
   VersaMammoError,
 } from '@versamammo/schema';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { readBundleFile } from './bundle-file.ts';
 import { detect, intersect, type Tensors } from './detection.ts';
 import type { FeatureMap } from './encoder.ts';
 import { cellsOfInterest, explainCells } from './explain.ts';
@@ -21,8 +20,9 @@ import type { Job, Outcome, Results, Runner, Wants } from './job.ts';
 import { segment } from './segmentation.ts';
 
 export interface RunnerOptions {
-  folder: string;
   manifest: Manifest;
+  /** The bytes of one of the bundle's files, checked. */
+  read(file: string): Promise<Uint8Array>;
   provider: 'cpu' | 'cuda';
   /** Threads inside one run. */
   threads: number;
@@ -33,7 +33,7 @@ const LEAST_CELLS = 64;
 const KEPT_QUESTIONS = 64;
 
 /** Loads the encoder; every other session is loaded when a job first needs it. Throws `ModelError` `bundle-refused`. */
-export async function openRunner({ folder, manifest, provider: wanted, threads }: RunnerOptions): Promise<Runner> {
+export async function openRunner({ manifest, read, provider: wanted, threads }: RunnerOptions): Promise<Runner> {
   const { encoder, input } = manifest;
   const base: InferenceSession.SessionOptions = {
     graphOptimizationLevel: 'all',
@@ -44,7 +44,7 @@ export async function openRunner({ folder, manifest, provider: wanted, threads }
   };
   const providers = { cpu: ['cpu'], cuda: ['cuda', 'cpu'] };
   const load = async (file: string, on: 'cpu' | 'cuda') =>
-    InferenceSession.create(await readBundleFile(folder, manifest, file), {
+    InferenceSession.create(await read(file), {
       ...base,
       executionProviders: providers[on],
     });
@@ -195,7 +195,7 @@ export async function openRunner({ folder, manifest, provider: wanted, threads }
   }
 
   async function encodeText({ tokenizer: file, text }: Answers, question: string): Promise<EncodedQuestion> {
-    tokenizer ??= readBundleFile(folder, manifest, file).then(parseTokenizer);
+    tokenizer ??= read(file).then(parseTokenizer);
     const all = (await tokenizer).encode(question).ids;
     const bare = (await tokenizer).encode(question, { add_special_tokens: false }).ids;
     const ids = all.slice(0, text.maxTokens);

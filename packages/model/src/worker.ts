@@ -1,8 +1,12 @@
 // The worker thread: a runner behind messages. One batch of jobs at a time.
 import { parentPort, workerData } from 'node:worker_threads';
 import { VersaMammoError } from '@versamammo/schema';
+import { readBundleFile } from './bundle-file.ts';
 import type { Job, Outcome } from './job.ts';
 import { openRunner, type RunnerOptions } from './runner.ts';
+
+/** What a thread is given: options that can be copied. */
+export type WorkerOptions = Omit<RunnerOptions, 'read'> & { folder: string };
 
 /** First message, then one for each batch. */
 export type WorkerMessage =
@@ -15,7 +19,8 @@ if (port === null) throw new Error('This module runs in a worker thread.');
 const post = (message: WorkerMessage) => port.postMessage(message, transferable(message));
 
 try {
-  const runner = await openRunner(workerData as RunnerOptions);
+  const { folder, ...options } = workerData as WorkerOptions;
+  const runner = await openRunner({ ...options, read: (file) => readBundleFile(folder, options.manifest, file) });
   port.on('message', (jobs: Job[]) => {
     void runner.run(jobs).then((outcomes) => post({ outcomes }));
   });
