@@ -22,6 +22,7 @@ export interface DataFolderLock {
 
 /** Another process works in the folder; `url` is its server, null where it has none. */
 export class DataFolderLocked extends VersaMammoError {
+  readonly pid: number;
   readonly url: string | null;
   constructor(pid: number, url: string | null) {
     super(
@@ -30,6 +31,7 @@ export class DataFolderLocked extends VersaMammoError {
         ? `Another VersaMammo process (${pid}) works with this data folder: wait until it has ended, or set VERSAMAMMO_DATA to another folder.`
         : `A VersaMammo server (process ${pid}) works with this data folder at ${url}: use that one, or set VERSAMAMMO_DATA to another folder.`,
     );
+    this.pid = pid;
     this.url = url;
   }
 }

@@ -36,6 +36,25 @@ export function createQueries(parts: {
     return source.upload === undefined ? null : parts.uploads.claim(tenant, source.upload);
   }
 
+  const reading = new Map<string, Promise<Opened>>();
+
+  /** Several requests about the same file at the same time share its decoding; nothing of it is kept. */
+  function openFile(tenant: string, bytes: Uint8Array): Promise<Opened> {
+    const content = sha256(bytes);
+    const key = `${tenant}/${content}`;
+    const shared = reading.get(key);
+    if (shared !== undefined) return shared;
+    const opened = parts.imaging
+      .readQuery(bytes, parts.tenantKey(tenant))
+      .then(({ mammogram, patient, exam, sopInstanceUid }) => {
+        const id = imageId(tenant, sopInstanceUid ?? content);
+        return { mammogram, state: null, self: { id, image: id, exam, patient, sha256: content } };
+      })
+      .finally(() => reading.delete(key));
+    reading.set(key, opened);
+    return opened;
+  }
+
   async function storedImage(tenant: string, id: string): Promise<ImageState> {
     const stored = await parts.ingest.find(tenant, id);
     if (stored === null || !isLive(stored.value)) throw notFound('image');
@@ -50,7 +69,7 @@ export function createQueries(parts: {
   return {
     bytesOf,
     storedImage,
-    /** Decodes. A file is de-identified first, so that its patient can be compared with stored ones; nothing of it is kept. */
+    /** Decodes. A file's keys become pseudonymous, so that its patient can be compared with stored ones. */
     async open(tenant: string, source: Source): Promise<Opened> {
       const given = [source.file ?? undefined, source.upload, source.image].filter((one) => one !== undefined).length;
       if (given !== 1)
@@ -66,12 +85,7 @@ export function createQueries(parts: {
       }
       const bytes = await bytesOf(tenant, source);
       if (bytes === null) throw new ServiceError('file-missing', 'There is no file in this request.');
-      const cleared = await parts.imaging.deidentify(bytes, parts.tenantKey(tenant));
-      const mammogram = await parts.imaging.read(cleared.bytes);
-      const content = sha256(bytes);
-      const id = imageId(tenant, cleared.sopInstanceUid ?? content);
-      const { exam, patient } = cleared;
-      return { mammogram, state: null, self: { id, image: id, exam, patient, sha256: content } };
+      return openFile(tenant, bytes);
     },
   };
 }

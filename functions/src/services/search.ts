@@ -205,24 +205,28 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
     const [opened, searched] = await Promise.all([model(), index()]);
     const { mammogram, self, state } = await queries.open(tenant, request);
     const run = { deadlineMs: RUN_MS, ...(signal && { signal }) };
-    const { vector } = await opened.embed(mammogram, run);
     const isDemo = state?.collection === 'demo' || mammogram.source.format === 'phantom';
-    const { neighbours } = await searched.search(
-      { tenant, collections: isDemo ? ['own', 'reference', 'demo'] : ['own', 'reference'] },
-      {
-        by: { vector },
-        k: opened.neighboursForAnswers,
-        self,
-        ...(request.filter && { filter: request.filter }),
-        ...(signal && { signal }),
-      },
-    );
-    const answer = await opened.answer(request.question, mammogram, neighbours, {
+    const consulted: Neighbour[] = [];
+    const similar = async (vector: Float32Array) => {
+      const { neighbours } = await searched.search(
+        { tenant, collections: isDemo ? ['own', 'reference', 'demo'] : ['own', 'reference'] },
+        {
+          by: { vector },
+          k: opened.neighboursForAnswers,
+          self,
+          ...(request.filter && { filter: request.filter }),
+          ...(signal && { signal }),
+        },
+      );
+      consulted.push(...neighbours);
+      return neighbours;
+    };
+    const answer = await opened.answer(request.question, mammogram, similar, {
       ...run,
       ...(request.options && { choices: request.options }),
       ...(request.prior && { prior: request.prior }),
     });
-    const records = new Map(neighbours.map(({ id, record, collection }) => [id, { record, collection }]));
+    const records = new Map(consulted.map(({ id, record, collection }) => [id, { record, collection }]));
     return {
       ...answer,
       evidence: answer.evidence.map((one) => {

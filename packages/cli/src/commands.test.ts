@@ -83,6 +83,29 @@ describe('many files, one object a line', () => {
     expect(lines[0]?.vector).not.toEqual(lines[3]?.vector);
   });
 
+  it('keeps the order of many files, and of two commands on one folder the second waits', async () => {
+    const files = Array.from({ length: 12 }, (_, i) => [dicom, missing, png][i % 3] ?? '');
+    const [one, other] = await Promise.all([runJson('both', 'embed', ...files), runJson('both', 'embed', ...files)]);
+    for (const { status, lines } of [one, other]) {
+      expect(status).toBe(1);
+      expect(lines.map(({ file }) => file)).toEqual(files);
+      expect(lines.filter(({ error }) => error !== undefined)).toHaveLength(4);
+    }
+    expect(one.lines).toEqual(other.lines);
+    expect([one.err, other.err].join('')).toMatch(/^Waiting for process \d+/);
+  });
+
+  it('ends quietly when its reader has had enough', async () => {
+    const child = start('pipe', ['embed', '--json', ...Array.from({ length: 40 }, () => missing)]);
+    child.stdout.destroy();
+    let err = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(err).toBe('');
+  });
+
   it('ask: every question for every file', async () => {
     const questions = ['What is the breast density?', 'Which side is this breast?'];
     const flags = questions.flatMap((question) => ['--question', question]);

@@ -1,5 +1,12 @@
 // withClient: the same client for a server elsewhere, for the one that holds the data folder, and for none at all.
-import { createApp, createServices, DataFolderLocked, lockDataFolder } from '@versamammo/functions';
+import { setTimeout } from 'node:timers/promises';
+import {
+  createApp,
+  createServices,
+  type DataFolderLock,
+  DataFolderLocked,
+  lockDataFolder,
+} from '@versamammo/functions';
 import { readConfiguration } from '@versamammo/platform';
 import { VersaMammo } from '@versamammo/sdk';
 import type { CommandContext } from './command.ts';
@@ -13,6 +20,7 @@ export const CONNECTION_USAGE = `  --url URL          server to ask (default: VE
 const IN_PROCESS_BYTES = 2 ** 31 - 1;
 const IN_PROCESS_SECONDS = 3600;
 const KEY_HOURS = 24;
+const LOOK_AGAIN_MS = 300;
 
 /** Runs `work` with a client; in-process the models load once and everything is closed afterwards. */
 export async function withClient(
@@ -24,13 +32,8 @@ export async function withClient(
 
   const configuration = readConfiguration(process.env);
   if (configuration.platform.kind !== 'local') return work(new VersaMammo());
-  let lock: ReturnType<typeof lockDataFolder>;
-  try {
-    lock = lockDataFolder(configuration.platform.data);
-  } catch (error) {
-    if (error instanceof DataFolderLocked && error.url !== null) return work(new VersaMammo({ baseURL: error.url }));
-    throw error;
-  }
+  const lock = await lockOrServer(configuration.platform.data, context);
+  if (typeof lock === 'string') return work(new VersaMammo({ baseURL: lock }));
   try {
     const services = await createServices({ ...configuration, maximumBytes: IN_PROCESS_BYTES });
     try {
@@ -55,7 +58,12 @@ export async function withClient(
             baseURL: 'http://127.0.0.1',
             apiKey: key?.secret ?? null,
             timeout: IN_PROCESS_SECONDS * 1000,
-            fetch: async (input, init) => app.fetch(new Request(input, init)),
+            fetch: async (input, init) => {
+              const request = new Request(input, init);
+              // No answer gets lost on the way, so none needs to be kept for a second try.
+              request.headers.delete('idempotency-key');
+              return app.fetch(request);
+            },
           }),
         );
       } finally {
@@ -66,5 +74,22 @@ export async function withClient(
     }
   } finally {
     lock.release();
+  }
+}
+
+/** The folder's lock, or the URL of the server that has it. Another command that works in its own process is waited for. */
+async function lockOrServer(
+  folder: string,
+  { err, signal }: Pick<CommandContext, 'err' | 'signal'>,
+): Promise<DataFolderLock | string> {
+  for (let told = false; ; told = true) {
+    try {
+      return lockDataFolder(folder);
+    } catch (error) {
+      if (!(error instanceof DataFolderLocked)) throw error;
+      if (error.url !== null) return error.url;
+      if (!told) err.write(`Waiting for process ${error.pid}, which works with the data folder ${folder} …\n`);
+    }
+    await setTimeout(LOOK_AGAIN_MS, undefined, { signal });
   }
 }

@@ -21,6 +21,11 @@ if (name === undefined || name === '--help' || name === 'help' || !isCommandName
 const { command } = await (commands[name] ?? unreachable())();
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort(new Error('interrupted')));
+// Whoever reads us has had enough (`… | head`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
 
 try {
   const { values, positionals } = parseArgs({

@@ -21,6 +21,9 @@ export interface AnswerOptions extends RunOptions {
   prior?: Record<string, number>;
 }
 
+/** Cases to vote, or how to find them by an image's vector. */
+export type Neighbours = Neighbour[] | ((vector: Float32Array) => Promise<Neighbour[]>);
+
 export interface Explanation {
   /** [rows, columns], 0 to 1: how much each place of the query contributes to the similarity, and likewise of the neighbour. */
   query: { rows: number; columns: number; heat: Float32Array; toSource: readonly number[] };
@@ -58,8 +61,11 @@ export interface Model extends Encoder {
   ): Promise<Classification[]>;
   detect(mammogram: Mammogram, options?: RunOptions): Promise<Detection[]>;
   segment(mammogram: Mammogram, options?: RunOptions): Promise<Segmentation[]>;
-  /** `neighbours` as the index returned them, own patient excluded; [] and the head stands alone. */
-  answer(question: string, mammogram: Mammogram, neighbours: Neighbour[], options?: AnswerOptions): Promise<Answer>;
+  /**
+   * `neighbours` as the index returns them, own patient excluded; [] and the head stands alone. As a function they are looked
+   * for only where the answer needs them, by the vector of the same run that answers.
+   */
+  answer(question: string, mammogram: Mammogram, neighbours: Neighbours, options?: AnswerOptions): Promise<Answer>;
   /** How many neighbours `answer` wants. */
   readonly neighboursForAnswers: number;
   /**

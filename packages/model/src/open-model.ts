@@ -130,7 +130,7 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
     route: (question, run) => pool.run<'route'>({ kind: 'route', question }, run),
     async ask(question, mammogram, run) {
       const { answers, vector } = await image(mammogram, { question }, run);
-      return { logits: answers ?? new Float32Array(), support: await supportOf(vector) };
+      return { logits: answers ?? new Float32Array(), vector, support: await supportOf(vector) };
     },
     ...(options.phrasing && { phrasing: options.phrasing }),
   });

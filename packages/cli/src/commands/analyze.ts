@@ -26,8 +26,8 @@ Example: versamammo analyze left-mlo.dcm --masks masks`,
       if (folder !== undefined) await mkdir(folder, { recursive: true });
       return eachFile(
         context,
-        async (file, place) => {
-          const analysis = await client.analyze({ file, masks: folder !== undefined }, { signal: context.signal });
+        async (file, place, signal) => {
+          const analysis = await client.analyze({ file, masks: folder !== undefined }, { signal });
           return [await flat(analysis, folder === undefined ? null : join(folder, String(place + 1).padStart(4, '0')))];
         },
         show,

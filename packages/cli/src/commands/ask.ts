@@ -27,7 +27,7 @@ Example: versamammo ask left-mlo.dcm --question "What is the breast density?"`,
   },
   run: (context) =>
     withClient(context, async (client) => {
-      const { values, signal } = context;
+      const { values } = context;
       const questions = list(values.question);
       if (questions.length === 0) throw new UsageError('Ask something: --question "What is the breast density?"');
       const options = list(values.option);
@@ -35,11 +35,9 @@ Example: versamammo ask left-mlo.dcm --question "What is the breast density?"`,
       const more = { ...(options.length > 0 && { options }), ...(prior !== undefined && { prior }) };
       return eachFile(
         context,
-        async (file) => {
-          const answers: Answer[] = [];
-          for (const question of questions) answers.push(await client.vqa.ask({ file, question, ...more }, { signal }));
-          return answers;
-        },
+        // All at once: questions about the same file at the same time share its decoding.
+        (file, _place, signal) =>
+          Promise.all(questions.map((question) => client.vqa.ask({ file, question, ...more }, { signal }))),
         (file, answers) => [file, ...answers.map(show)].join('\n'),
       );
     }),

@@ -16,8 +16,8 @@ Example: versamammo embed --json *.png > vectors.jsonl`,
     withClient(context, (client) =>
       eachFile(
         context,
-        async (file) => {
-          const { space, vector } = await client.embed({ file }, { signal: context.signal });
+        async (file, _place, signal) => {
+          const { space, vector } = await client.embed({ file }, { signal });
           return [{ space, vector }];
         },
         (file, [result]) => {

@@ -33,7 +33,7 @@ Example: versamammo search left-mlo.dcm --k 5`,
   },
   run: (context) =>
     withClient(context, async (client) => {
-      const { values, signal } = context;
+      const { values } = context;
       const k = whole(values.k, '--k', 1);
       const filter = json<Filter>(values.filter, '--filter');
       const groupBy = oneOf(text(values['group-by']), ['image', 'exam', 'patient'] as const, '--group-by');
@@ -46,7 +46,11 @@ Example: versamammo search left-mlo.dcm --k 5`,
         ...(collections.length > 0 && { collections }),
         ...(box !== undefined && { box }),
       };
-      return eachFile(context, async (file) => [await client.search({ file, ...request }, { signal })], show);
+      return eachFile(
+        context,
+        async (file, _place, signal) => [await client.search({ file, ...request }, { signal })],
+        show,
+      );
     }),
 };
 

@@ -28,11 +28,23 @@ export interface Deidentified {
  */
 export function deidentify(bytes: Uint8Array, key: TenantKey, limits: Limits = DEFAULT_LIMITS): Deidentified {
   const format = rasterFormat(bytes);
+  const quarantine =
+    format === null
+      ? findQuarantineReasons(bytes, parseDicom(bytes, limits), limits)
+      : textReasons(decodeRaster(bytes, format, limits));
+  return { ...pseudonymise(bytes, key, limits), quarantine };
+}
+
+/** The same without looking at the pixels: enough for a file of which nothing is kept. */
+export function pseudonymise(
+  bytes: Uint8Array,
+  key: TenantKey,
+  limits: Limits = DEFAULT_LIMITS,
+): Omit<Deidentified, 'quarantine'> {
+  const format = rasterFormat(bytes);
   if (format === null) {
-    const file = parseDicom(bytes, limits);
-    const quarantine = findQuarantineReasons(bytes, file, limits);
     const warnings = isDicom(bytes) ? [] : ['The file had no DICOM preamble; one was added.'];
-    return { ...deidentifyDicom(file, key), format: 'dicom', quarantine, warnings };
+    return { ...deidentifyDicom(parseDicom(bytes, limits), key), format: 'dicom', warnings };
   }
   return {
     bytes: stripRaster(bytes, format),
@@ -40,7 +52,6 @@ export function deidentify(bytes: Uint8Array, key: TenantKey, limits: Limits = D
     patient: null,
     exam: null,
     sopInstanceUid: null,
-    quarantine: textReasons(decodeRaster(bytes, format, limits)),
     warnings: [
       `${format.toUpperCase()} files do not say whether names are burnt into the picture; it was searched for text only.`,
     ],

@@ -21,7 +21,19 @@ type Result<Name extends keyof Tasks> = Awaited<ReturnType<Tasks[Name]>>;
 /** Each method is the function of its name; the pool's own errors are `busy`, `over-limit` (time) and `worker-failed`. */
 export interface ImagingPool {
   read(bytes: Uint8Array, options?: Given<'read'>[1], signal?: AbortSignal): Promise<Result<'read'>>;
-  deidentify(bytes: Uint8Array, key: Given<'deidentify'>[1], signal?: AbortSignal): Promise<Result<'deidentify'>>;
+  deidentify(
+    bytes: Uint8Array,
+    key: Given<'deidentify'>[1],
+    limits?: Given<'deidentify'>[2],
+    signal?: AbortSignal,
+  ): Promise<Result<'deidentify'>>;
+  /** `pseudonymise` and `read` in one. */
+  readQuery(
+    bytes: Uint8Array,
+    key: Given<'readQuery'>[1],
+    options?: Given<'readQuery'>[2],
+    signal?: AbortSignal,
+  ): Promise<Result<'readQuery'>>;
   inspect(bytes: Uint8Array, limits?: Given<'inspect'>[1], signal?: AbortSignal): Promise<Result<'inspect'>>;
   /** 8-bit PNG of the uncropped image. */
   preview(bytes: Uint8Array, options?: Given<'preview'>[1], signal?: AbortSignal): Promise<Result<'preview'>>;
@@ -129,7 +141,10 @@ export function createImagingPool(options: ImagingPoolOptions = {}): ImagingPool
   return {
     // The worker's task table and this interface share one type; messages between threads carry none.
     read: (bytes, given, signal) => submit('read', [bytes, given], signal) as Promise<Result<'read'>>,
-    deidentify: (bytes, key, signal) => submit('deidentify', [bytes, key], signal) as Promise<Result<'deidentify'>>,
+    deidentify: (bytes, key, limits, signal) =>
+      submit('deidentify', [bytes, key, limits], signal) as Promise<Result<'deidentify'>>,
+    readQuery: (bytes, key, given, signal) =>
+      submit('readQuery', [bytes, key, given], signal) as Promise<Result<'readQuery'>>,
     inspect: (bytes, limits, signal) => submit('inspect', [bytes, limits], signal) as Promise<Result<'inspect'>>,
     preview: (bytes, given, signal) => submit('preview', [bytes, given], signal) as Promise<Result<'preview'>>,
     get load() {

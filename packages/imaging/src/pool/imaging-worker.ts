@@ -1,15 +1,29 @@
 // The worker thread of the imaging pool: runs one task at a time and answers with its result or its typed error.
 import { parentPort } from 'node:worker_threads';
-import { VersaMammoError } from '@versamammo/schema';
-import { deidentify } from '../deidentify/deidentify.ts';
+import { type Mammogram, VersaMammoError } from '@versamammo/schema';
+import { deidentify, pseudonymise } from '../deidentify/deidentify.ts';
+import type { TenantKey } from '../deidentify/tenant-key.ts';
 import { inspect } from '../inspect.ts';
 import { type PreviewOptions, preview } from '../preview.ts';
 import { type ReadOptions, readGrey, readMammogram } from '../read-mammogram.ts';
+
+export interface Query {
+  mammogram: Mammogram;
+  /** Keyed hashes, null where the file does not say. */
+  patient: string | null;
+  exam: string | null;
+  sopInstanceUid: string | null;
+}
 
 /** What a pool does, by name. Arguments and results are copied between threads. */
 const tasks = {
   read: readMammogram,
   deidentify,
+  /** A file that is asked about and not kept: its keys are pseudonymous, its pixels are not searched for names. */
+  readQuery: async (bytes: Uint8Array, key: TenantKey, options: ReadOptions = {}): Promise<Query> => {
+    const { bytes: cleared, patient, exam, sopInstanceUid } = pseudonymise(bytes, key, options.limits);
+    return { mammogram: await readMammogram(cleared, options), patient, exam, sopInstanceUid };
+  },
   inspect,
   /** The image as it is shown, not cropped. */
   preview: async (bytes: Uint8Array, options: PreviewOptions & Omit<ReadOptions, 'hints'> = {}): Promise<Uint8Array> =>

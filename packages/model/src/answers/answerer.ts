@@ -1,8 +1,8 @@
 // openAnswerer: from a question's text to an Answer; declines plainly what it cannot answer.
-import type { Answer, Mammogram, Manifest, Neighbour, Support, Topic } from '@versamammo/schema';
+import type { Answer, Mammogram, Manifest, Support, Topic } from '@versamammo/schema';
 import type { RunOptions } from '../encoder.ts';
 import type { Results } from '../job.ts';
-import type { AnswerOptions } from '../model.ts';
+import type { AnswerOptions, Neighbours } from '../model.ts';
 import { ModelError } from '../model-error.ts';
 import { answerFromHeader, answerFromImage, decline, type Frame } from './answer-question.ts';
 import { headerFact } from './header-fact.ts';
@@ -13,12 +13,12 @@ export interface AnswererOptions {
   manifest: Manifest;
   space: string;
   route(question: string, run: RunOptions): Promise<Results['route']>;
-  /** The answering head's logits for a question about an image. */
+  /** The answering head's logits for a question about an image, and its vector. */
   ask(
     question: string,
     mammogram: Mammogram,
     run: RunOptions,
-  ): Promise<{ logits: Float32Array; support: Support | null }>;
+  ): Promise<{ logits: Float32Array; vector: Float32Array; support: Support | null }>;
   phrasing?: PhrasingOptions;
 }
 
@@ -36,7 +36,7 @@ export function openAnswerer({ manifest, space, route: routeOf, ask, phrasing }:
   return async (
     question: string,
     mammogram: Mammogram,
-    neighbours: Neighbour[],
+    neighbours: Neighbours,
     { choices, prior, ...run }: AnswerOptions = {},
   ): Promise<Answer> => {
     const frame: Frame = { question, space, bundle: `${manifest.name} ${manifest.version}` };
@@ -69,12 +69,14 @@ export function openAnswerer({ manifest, space, route: routeOf, ask, phrasing }:
       );
     if (!topic.trained || topic.domain === null)
       return decline(frame, 'topic_not_trained', `This bundle was not trained to tell the ${topic.title}.`, topic);
+    const { logits, vector, support } = await ask(topic.domain.question, mammogram, run);
     const answer = answerFromImage(frame, {
       topic,
       answers,
       mammogram,
-      neighbours,
-      ...(await ask(topic.domain.question, mammogram, run)),
+      logits,
+      support,
+      neighbours: typeof neighbours === 'function' ? await neighbours(vector) : neighbours,
       citationOf: ({ record }) => citations.get(record.dataset ?? '') ?? null,
       ...(choices && { choices }),
       ...(prior && { prior }),
