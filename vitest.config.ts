@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
-const rooms = [...readdirSync('packages').map((name) => `packages/${name}`), 'functions', 'tests', 'scripts'];
+const rooms = [...readdirSync('packages').map((name) => `packages/${name}`), 'functions', 'tests', 'scripts', 'bench'];
 
 export default defineConfig({
   test: {

@@ -4,80 +4,124 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
-import { type Model, openBundle, openModel } from '@versamammo/model';
+import { createImagingPool, encodePhantomPng, phantom } from '@versamammo/imaging';
+import { type Bundle, type Model, openBundle, openModel } from '@versamammo/model';
 import type { Mammogram, Manifest } from '@versamammo/schema';
 import { breast } from '../packages/model/src/testing/breast.ts';
 import type { Measurement, Row } from '../scripts/measurement.ts';
 
 const root = join(import.meta.dirname, '..');
-const FULL_SIZE = { rows: 3328, columns: 2560 };
+const LEAST_RATIO = 0.95;
+const MOST_DELAY_MS = 10;
+const MOST_GROWTH_MB = 64;
+const PARTS = ['embed', 'python', 'latency', 'memory', 'heads'] as const;
+type Part = (typeof PARTS)[number];
 
 const measurement: Measurement = {
   about:
     'Vectors per second through embed beside a bare onnxruntime loop in the same run; latency; event-loop delay; memory.',
   options: {
     bundle: { type: 'string', default: 'models/versamammo-lite' },
-    images: { type: 'number', default: 300, about: 'images of the memory row' },
+    parts: { type: 'string', default: PARTS.join(','), about: `some of ${PARTS.join(', ')}` },
+    images: { type: 'number', default: 5000, about: 'images of the memory row' },
     seconds: { type: 'number', default: 3, about: 'length of each measurement' },
-    rounds: { type: 'number', default: 3, about: 'ours and the baseline in turns; medians are shown' },
+    longSide: { type: 'number', default: 3328, about: 'of the full-size pixels' },
+    rounds: { type: 'number', default: 5, about: 'ours and the baseline in turns; medians are shown' },
   },
-  async run({ bundle: uri, images, seconds, rounds }) {
+  async run({ bundle: uri, parts, images, seconds, rounds, longSide }) {
     const folder = join(root, String(uri));
     if (!existsSync(folder))
       return { ok: false, rows: [], notes: [`There is no bundle at ${uri}: name another with --bundle.`] };
+    const wanted = new Set(String(parts).split(','));
+    const unknown = [...wanted].filter((part) => !PARTS.some((known) => known === part));
+    if (unknown.length > 0)
+      return { ok: false, rows: [], notes: [`There is no part ${unknown.join(', ')}: name ${PARTS.join(', ')}.`] };
+    const wants = (part: Part) => wanted.has(part);
     const bundle = await openBundle(folder);
     const { manifest } = bundle;
-    const file = join(folder, manifest.encoder.file);
     const inputSize = Array.from({ length: 8 }, (_, i) => breast(i, manifest.input.height, manifest.input.width));
-    const fullSize = [breast(1, FULL_SIZE.rows, FULL_SIZE.columns)];
+    const sizes = {
+      'input-size pixels': inputSize,
+      'full-size pixels, resized on both sides': [await fullSize(Number(longSide))],
+    };
     const rows: Row[] = [];
-    const notes: string[] = [];
-
-    for (const workers of [1, 2])
-      for (const [name, mammograms, resize] of [
-        ['input-size pixels', inputSize, false],
-        [`full-size pixels, resized on both sides`, fullSize, true],
-      ] as const) {
-        const model = await openModel(bundle, { workers });
-        const bare = await openBare({ file, manifest, mammograms: [...mammograms], resize }, workers);
-        const figures: { ours: number; bare: number; delay: number }[] = [];
-        for (let round = 0; round < Number(rounds); round++) {
-          const count = Math.max(
-            workers * 2,
-            Math.round(Number(seconds) * (await rate(() => bare.run(2), 2 * workers))),
-          );
-          const baseline = await rate(() => bare.run(Math.ceil(count / workers)), Math.ceil(count / workers) * workers);
-          const delay = watchLoop();
-          const ours = await rate(() => model.embedMany(repeat(mammograms, count)), count);
-          figures.push({ ours, bare: baseline, delay: delay() });
+    const problems: string[] = [];
+    if (wants('embed'))
+      for (const workers of [1, 2])
+        for (const [name, mammograms] of Object.entries(sizes)) {
+          const row = await embedRow(bundle, mammograms, workers, Number(seconds), Number(rounds));
+          const title = `embed, ${name}, ${workers} worker${workers > 1 ? 's' : ''}`;
+          rows.push({ name: title, ...row });
+          if (row.ratio < LEAST_RATIO)
+            problems.push(`${title}: ${row.ratio.toFixed(3)} of the bare loop, aim ${LEAST_RATIO}`);
+          if (row.loop_delay_p99_ms > MOST_DELAY_MS)
+            problems.push(
+              `${title}: the event loop is late by ${row.loop_delay_p99_ms.toFixed(1)} ms (p99), aim ${MOST_DELAY_MS}`,
+            );
         }
-        const ours = median(figures.map((figure) => figure.ours));
-        const baseline = median(figures.map((figure) => figure.bare));
-        const ratio = median(figures.map((figure) => figure.ours / figure.bare));
-        rows.push({
-          name: `embed, ${name}, ${workers} worker${workers > 1 ? 's' : ''}`,
-          images_per_s: ours,
-          bare_per_s: baseline,
-          ratio,
-          loop_delay_p99_ms: median(figures.map((figure) => figure.delay)),
-        });
-        await bare.close();
-        await model.close();
-      }
-    rows.push(pythonRow(file, manifest, Number(seconds)));
+    if (wants('python'))
+      for (const [name, [mammogram]] of Object.entries(sizes))
+        if (mammogram) rows.push(pythonRow(name, folder, mammogram, Number(seconds)));
 
     const model = await openModel(bundle, { workers: 2, queueLimit: 1000 });
-    for (const callers of [1, 4, 16]) rows.push(await latency(model, inputSize, callers, Number(seconds)));
-    rows.push(await memory(model, inputSize, Number(images)));
-    rows.push(await headsRow(model, inputSize));
+    if (wants('latency'))
+      for (const callers of [1, 4, 16]) {
+        const row = await latency(model, inputSize, callers, Number(seconds));
+        rows.push(row);
+        if (Number(row.loop_delay_p99_ms) > MOST_DELAY_MS)
+          problems.push(
+            `${row.name}: the event loop is late by ${Number(row.loop_delay_p99_ms).toFixed(1)} ms (p99), aim ${MOST_DELAY_MS}`,
+          );
+      }
+    if (wants('memory')) {
+      const row = await memory(model, inputSize, Number(images));
+      rows.push(row);
+      if (Number(row.grown_mb) > MOST_GROWTH_MB)
+        problems.push(`memory grew by ${row.grown_mb} MB, limit ${MOST_GROWTH_MB}`);
+    }
+    if (wants('heads')) rows.push(await headsRow(model, inputSize));
     await model.close();
-    notes.push(
-      `provider: ${model.provider}; input of ${manifest.input.height} × ${manifest.input.width}, bundle ${manifest.name} ${manifest.version}`,
-    );
-    return { ok: true, rows, notes };
+    const about = `provider: ${model.provider}; input of ${manifest.input.height} × ${manifest.input.width}, bundle ${manifest.name} ${manifest.version}`;
+    return { ok: problems.length === 0, rows, notes: [about, ...problems] };
   },
 };
 export default measurement;
+
+/** As the imaging pool hands it over: its pixels lie in shared memory. */
+async function fullSize(longSide: number): Promise<Mammogram> {
+  const pool = createImagingPool({ workers: 1 });
+  try {
+    return await pool.read(encodePhantomPng(phantom(1, { longSide })));
+  } finally {
+    await pool.close();
+  }
+}
+
+/** The bare loop runs on the tensors themselves; of full-size pixels it makes them too, as `embed` does. */
+async function embedRow(bundle: Bundle, mammograms: Mammogram[], workers: number, seconds: number, rounds: number) {
+  const { manifest, folder } = bundle;
+  const resize = mammograms.length === 1;
+  const model = await openModel(bundle, { workers });
+  const bare = await openBare({ file: join(folder, manifest.encoder.file), manifest, mammograms, resize }, workers);
+  await bare.run(2);
+  await model.embedMany(repeat(mammograms, 2 * workers));
+  const each = Math.max(2, Math.round((seconds * (await rate(() => bare.run(2), 2 * workers))) / workers));
+  const figures: { ours: number; bare: number; delay: number }[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const baseline = await rate(() => bare.run(each), each * workers);
+    const delay = watchLoop();
+    const ours = await rate(() => model.embedMany(repeat(mammograms, each * workers)), each * workers);
+    figures.push({ ours, bare: baseline, delay: delay() });
+  }
+  await bare.close();
+  await model.close();
+  return {
+    images_per_s: median(figures.map((figure) => figure.ours)),
+    bare_per_s: median(figures.map((figure) => figure.bare)),
+    ratio: median(figures.map((figure) => figure.ours / figure.bare)),
+    loop_delay_p99_ms: median(figures.map((figure) => figure.delay)),
+  };
+}
 
 async function openBare(
   workerData: { file: string; manifest: Manifest; mammograms: Mammogram[]; resize: boolean },
@@ -171,25 +215,18 @@ async function headsRow(model: Model, mammograms: Mammogram[]): Promise<Row> {
   return { name: 'analyze, every head, one caller', p50_ms: median(times.slice(1)) };
 }
 
-/** The same graph and size in Python onnxruntime, one thread, where the training environment is there. */
-function pythonRow(file: string, { encoder, input }: Manifest, seconds: number): Row {
+/** The same pixels to the same vectors in Python: training's `to_model_input`, then onnxruntime; one thread. */
+function pythonRow(name: string, folder: string, { pixels, rows, columns }: Mammogram, seconds: number): Row {
   const python = join(root, 'training/.venv/bin/python');
-  if (!existsSync(python))
-    return { name: 'Python onnxruntime, 1 thread (not installed: npm test makes training/.venv)' };
-  const script = `
-import sys, time, numpy as np, onnxruntime as o
-options = o.SessionOptions(); options.intra_op_num_threads = 1; options.log_severity_level = 3
-session = o.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-x = np.random.default_rng(0).standard_normal((1, ${input.channels}, ${input.height}, ${input.width})).astype(np.float32)
-for _ in range(3): session.run(["${encoder.vector.name}"], {"${encoder.input.name}": x})
-n, start = 0, time.perf_counter()
-while time.perf_counter() - start < ${seconds}:
-    session.run(["${encoder.vector.name}"], {"${encoder.input.name}": x}); n += 1
-print(n / (time.perf_counter() - start))`;
-  return {
-    name: 'Python onnxruntime, 1 thread, bare',
-    images_per_s: Number(execFileSync(python, ['-c', script, file], { encoding: 'utf8' })),
-  };
+  if (!existsSync(python)) return { name: 'Python (not installed: npm test makes training/.venv)' };
+  const input = Uint16Array.from(pixels, (value) => Math.round(value * 65535));
+  const output = execFileSync(
+    python,
+    [join(import.meta.dirname, '_python_loop.py'), folder, String(rows), String(columns), String(seconds)],
+    { input, encoding: 'utf8', env: { ...process.env, PYTHONPATH: join(root, 'training') } },
+  );
+  const [whole = 0, bare = 0] = output.trim().split(' ').map(Number);
+  return { name: `Python, ${name}, 1 thread`, images_per_s: whole, bare_per_s: bare, ratio: whole / bare };
 }
 
 function repeat(mammograms: readonly Mammogram[], count: number): Mammogram[] {

@@ -20,11 +20,7 @@ export interface ModelTensor {
  */
 export function toModelInput(mammogram: Mammogram, input: ModelInput): ModelTensor {
   const prepared = prepareMammogram(mammogram, input.preparedLongSide);
-  const image: FloatImage = {
-    pixels: Float32Array.from(prepared.pixels, (value) => value / 65535),
-    rows: prepared.rows,
-    columns: prepared.columns,
-  };
+  const image = { pixels: toIntensities(prepared.pixels), rows: prepared.rows, columns: prepared.columns };
   const { rows, columns, top } = placement(image, input);
   const fitted = resize(image, rows, columns);
   const toPrepared: Affine = [image.columns / columns, 0, 0, 0, image.rows / rows, -top * (image.rows / rows)];
@@ -36,6 +32,12 @@ export function toModelInput(mammogram: Mammogram, input: ModelInput): ModelTens
     toCanonical: compose(toPrepared, prepared.toCanonical),
     toSource: compose(toPrepared, prepared.toSource),
   };
+}
+
+function toIntensities(levels: Uint16Array): Float32Array {
+  const pixels = new Float32Array(levels.length);
+  for (let i = 0; i < levels.length; i++) pixels[i] = (levels[i] as number) / 65535;
+  return pixels;
 }
 
 function placement(image: FloatImage, { fit, height, width }: ModelInput) {

@@ -26,13 +26,20 @@ export function prepareMammogram(mammogram: Mammogram, longSide: number): Prepar
   const toCanonical: Affine = [across, 0, 0, 0, down, 0];
   const spacing = mammogram.spacing?.value ?? null;
   return {
-    pixels: Uint16Array.from(resized.pixels, (value) => Math.round(65535 * Math.min(1, Math.max(0, value)))),
+    pixels: to16Bits(resized.pixels),
     rows,
     columns,
     spacing: spacing === null ? null : [spacing[0] * down, spacing[1] * across],
     toCanonical,
     toSource: compose(toCanonical, mammogram.toSource),
   };
+}
+
+/** round(65535 · intensity). Plain loops here and below: `from` with a function takes ten times as long. */
+function to16Bits(pixels: Float32Array): Uint16Array {
+  const levels = new Uint16Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) levels[i] = Math.round(65535 * Math.min(1, Math.max(0, pixels[i] as number)));
+  return levels;
 }
 
 /** 16-bit grey PNG with the mark by which it is known again as prepared. The same image gives the same bytes. */

@@ -29,6 +29,7 @@ describe('imaging pool', () => {
       pool.deidentify(png, key),
     ]);
     expect(mammogram).toEqual(await readMammogram(png));
+    expect(mammogram.pixels.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(inspection).toMatchObject({ accepted: true, format: 'png' });
     expect((await pool.inspect(thumbnail)).image).toMatchObject({ rows: 64, columns: 64 });
     expect(deidentified.quarantine).toEqual([]);

@@ -15,14 +15,14 @@ export interface Query {
   sopInstanceUid: string | null;
 }
 
-/** What a pool does, by name. Arguments and results are copied between threads. */
+/** What a pool does, by name. Arguments and results are copied between threads, but for the pixels of a mammogram. */
 const tasks = {
-  read: readMammogram,
+  read: async (...given: Parameters<typeof readMammogram>) => share(await readMammogram(...given)),
   deidentify,
   /** A file that is asked about and not kept: its keys are pseudonymous, its pixels are not searched for names. */
   readQuery: async (bytes: Uint8Array, key: TenantKey, options: ReadOptions = {}): Promise<Query> => {
     const { bytes: cleared, patient, exam, sopInstanceUid } = pseudonymise(bytes, key, options.limits);
-    return { mammogram: await readMammogram(cleared, options), patient, exam, sopInstanceUid };
+    return { mammogram: share(await readMammogram(cleared, options)), patient, exam, sopInstanceUid };
   },
   inspect,
   /** The image as it is shown, not cropped. */
@@ -30,6 +30,13 @@ const tasks = {
     preview(await readGrey(bytes, options), options),
 };
 export type Tasks = typeof tasks;
+
+/** Pixels in shared memory: neither the event loop nor a thread that they are handed on to has to copy them. */
+function share(mammogram: Mammogram): Mammogram {
+  const pixels = new Float32Array(new SharedArrayBuffer(mammogram.pixels.byteLength));
+  pixels.set(mammogram.pixels);
+  return { ...mammogram, pixels };
+}
 
 export interface Request {
   [name: string]: unknown;
