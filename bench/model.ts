@@ -39,6 +39,7 @@ const measurement: Measurement = {
     const wants = (part: Part) => wanted.has(part);
     const bundle = await openBundle(folder);
     const { manifest } = bundle;
+    const file = join(folder, manifest.encoder.file);
     const inputSize = Array.from({ length: 8 }, (_, i) => breast(i, manifest.input.height, manifest.input.width));
     const sizes = {
       'input-size pixels': inputSize,
@@ -49,7 +50,7 @@ const measurement: Measurement = {
     if (wants('embed'))
       for (const workers of [1, 2])
         for (const [name, mammograms] of Object.entries(sizes)) {
-          const row = await embedRow(bundle, mammograms, workers, Number(seconds), Number(rounds));
+          const row = await embedRow(bundle, file, mammograms, workers, Number(seconds), Number(rounds));
           const title = `embed, ${name}, ${workers} worker${workers > 1 ? 's' : ''}`;
           rows.push({ name: title, ...row });
           if (row.ratio < LEAST_RATIO)
@@ -98,11 +99,18 @@ async function fullSize(longSide: number): Promise<Mammogram> {
 }
 
 /** The bare loop runs on the tensors themselves; of full-size pixels it makes them too, as `embed` does. */
-async function embedRow(bundle: Bundle, mammograms: Mammogram[], workers: number, seconds: number, rounds: number) {
-  const { manifest, folder } = bundle;
+async function embedRow(
+  bundle: Bundle,
+  file: string,
+  mammograms: Mammogram[],
+  workers: number,
+  seconds: number,
+  rounds: number,
+) {
+  const { manifest } = bundle;
   const resize = mammograms.length === 1;
   const model = await openModel(bundle, { workers });
-  const bare = await openBare({ file: join(folder, manifest.encoder.file), manifest, mammograms, resize }, workers);
+  const bare = await openBare({ file, manifest, mammograms, resize }, workers);
   await bare.run(2);
   await model.embedMany(repeat(mammograms, 2 * workers));
   const each = Math.max(2, Math.round((seconds * (await rate(() => bare.run(2), 2 * workers))) / workers));
