@@ -1,5 +1,5 @@
 // startServer: the application on Node, with its queue worked on in the same process.
-import { serve } from '@hono/node-server';
+import { type Http2Bindings, type HttpBindings, serve } from '@hono/node-server';
 import type { Configuration } from '@versamammo/platform';
 import { VersaMammoError } from '@versamammo/schema';
 import { type AppOptions, createApp } from './app.ts';
@@ -23,7 +23,11 @@ export interface ServerOptions extends Pick<ServicesOptions, 'model'> {
   concurrency?: number;
 }
 
+type Bindings = HttpBindings | Http2Bindings;
+
 const CLOSE_MS = 10_000;
+/** How long the rest of a request may take to arrive after its answer is known. */
+const REST_MS = 2000;
 
 /**
  * Locks the data folder, opens model and index, goes on with what was interrupted, and listens.
@@ -82,7 +86,12 @@ function listen(
   port: number,
 ): Promise<{ port: number; close(): Promise<void> }> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch, hostname, port, overrideGlobalObjects: false }, (address) => {
+    const answer = async (request: Request, { incoming }: Bindings) => {
+      const response = await fetch(request);
+      if (!(await isRead(incoming))) response.headers.set('connection', 'close');
+      return response;
+    };
+    const server = serve({ fetch: answer, hostname, port, overrideGlobalObjects: false }, (address) => {
       server.off('error', refuse);
       resolve({ port: address.port, close });
     });
@@ -97,6 +106,24 @@ function listen(
         });
         if ('closeIdleConnections' in server) server.closeIdleConnections();
       });
+  });
+}
+
+/**
+ * What an early answer left of the request is read and thrown away, for a while: a client that is still sending would see its
+ * connection reset instead of the answer, and the next request on that connection too. False where more is coming.
+ */
+function isRead(incoming: Bindings['incoming']): Promise<boolean> {
+  if (incoming.complete) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), REST_MS);
+    const done = () => {
+      clearTimeout(timer);
+      resolve(incoming.complete);
+    };
+    incoming.once('end', done).once('close', done);
+    incoming.removeAllListeners('data');
+    incoming.resume();
   });
 }
 

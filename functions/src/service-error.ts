@@ -10,6 +10,7 @@ export type ServiceErrorCode =
   | 'foreign-origin'
   | 'not-found'
   | 'method-not-allowed'
+  | 'not-acceptable'
   | 'conflict'
   | 'version-conflict'
   | 'version-required'

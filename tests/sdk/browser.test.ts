@@ -10,7 +10,7 @@ import { DEFAULT_TENANT, type RunningServer } from '@versamammo/functions';
 import { encodePhantomPng, phantom } from '@versamammo/imaging';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleSdk } from '../../scripts/build-sdk.ts';
-import { startTinyServer } from './tiny-server.ts';
+import { startTinyServer } from '../tiny-server.ts';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const FLAGS =

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { RunningServer } from '@versamammo/functions';
 import { encodePhantomDicom, phantom } from '@versamammo/imaging';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startTinyServer } from './tiny-server.ts';
+import { startTinyServer } from '../tiny-server.ts';
 
 const examples = join(import.meta.dirname, '../../packages/sdk/examples');
 const folder = mkdtempSync(join(tmpdir(), 'versamammo-examples-'));

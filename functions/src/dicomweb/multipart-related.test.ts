@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { boundaryOf, readParts } from './multipart-related.ts';
+import { parameterOf, readParts } from './multipart-related.ts';
 
 const LIMITS = { partBytes: 1000, parts: 3 };
 
@@ -11,8 +11,8 @@ async function* pieces(text: string, size: number): AsyncIterable<Uint8Array> {
 
 const read = async (text: string, size = 7, limits = LIMITS) => {
   const found: string[] = [];
-  for await (const { headers, body } of readParts(pieces(text, size), 'b', limits))
-    found.push(`${headers.get('content-type') ?? ''}|${Buffer.from(body).toString('latin1')}`);
+  for await (const { headers, body, complete } of readParts(pieces(text, size), 'b', limits))
+    found.push(`${headers.get('content-type') ?? ''}|${Buffer.from(body).toString('latin1')}${complete ? '' : ' …'}`);
   return found;
 };
 
@@ -28,17 +28,24 @@ describe('readParts', () => {
     ['', 'malformed-request'],
     ['--b\r\nA: b\r\n\r\nno end', 'malformed-request'],
     ['--b\r\nA: b', 'malformed-request'],
-    [`--b\r\nA: b\r\n\r\n${'x'.repeat(2000)}\r\n--b--`, 'request-too-large'],
+    [`--b\r\nA: b\r\n\r\n${'x'.repeat(2000)}`, 'malformed-request'],
     [`${'--b\r\nA: b\r\n\r\nx\r\n'.repeat(4)}--b--`, 'request-too-large'],
   ])('refuses %#', async (text, code) => {
     await expect(read(text)).rejects.toMatchObject({ code });
   });
 
+  it.each([7, 64, 10_000])('goes on after a part over the limit, in pieces of %i bytes', async (size) => {
+    const body = `--b\r\n\r\n${'x'.repeat(2000)}\r\n--b \t\r\nContent-Type: application/dicom;\r\n charset=x\r\n\r\ntwo\r\n--b--`;
+    expect(await read(body, size)).toEqual([`|${'x'.repeat(1000)} …`, 'application/dicom; charset=x|two']);
+  });
+
   it.each([
     ['multipart/related; type="application/dicom"; boundary="a b"', 'a b'],
     ['multipart/related; boundary=abc; type=x', 'abc'],
+    ['multipart/related; boundary="with \\"quotes\\""', 'with "quotes"'],
+    [`multipart/related; boundary=${'x'.repeat(73)}`, 'x'.repeat(73)],
     ['multipart/related', null],
   ])('finds the boundary of %s', (type, boundary) => {
-    expect(boundaryOf(type)).toBe(boundary);
+    expect(parameterOf(type, 'boundary')).toBe(boundary);
   });
 });

@@ -4,7 +4,9 @@ import { ServiceError } from '../service-error.ts';
 export interface Part {
   /** Lower-case names. */
   headers: Map<string, string>;
+  /** Of a part over the limit, only its beginning, and `complete` is false. */
   body: Uint8Array;
+  complete: boolean;
 }
 
 export interface PartLimits {
@@ -13,16 +15,19 @@ export interface PartLimits {
 }
 
 const HEADER_BYTES = 16 * 1024;
+/** What is kept of a part over the limit: enough to tell which instance it was. */
+const BEGINNING_BYTES = 64 * 1024;
 const CRLF = Buffer.from('\r\n');
 const BLANK_LINE = Buffer.from('\r\n\r\n');
 
-/** The boundary of a Content-Type, quoted or not; null where it has none. */
-export function boundaryOf(contentType: string): string | null {
-  const [, quoted, plain] = /;\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.){1,70})"|([^\s;,"]{1,70}))/i.exec(contentType) ?? [];
+/** A parameter of a Content-Type, quoted or not; null where it has none. RFC 2046 ends a boundary at 70 characters; Orthanc sends 73. */
+export function parameterOf(contentType: string, name: 'boundary' | 'type'): string | null {
+  const pattern = new RegExp(`;\\s*${name}\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.){1,200})"|([^\\s;,"]{1,200}))`, 'i');
+  const [, quoted, plain] = pattern.exec(contentType) ?? [];
   return quoted?.replaceAll(/\\(.)/g, '$1') ?? plain ?? null;
 }
 
-/** Yields one part at a time. Throws `malformed-request` where the body ends early, `request-too-large` over a limit. */
+/** Yields one part at a time. Throws `malformed-request` where the body ends early, `request-too-large` over the number of parts. */
 export async function* readParts(
   body: AsyncIterable<Uint8Array>,
   boundary: string,
@@ -51,17 +56,20 @@ export async function* readParts(
     const headers = parseHeaders(source.take(headerEnd).toString('latin1'));
     source.drop(BLANK_LINE.length);
     start = await source.find(inner, 0, limits.partBytes);
-    if (start === null) {
+    if (start !== null) yield { headers, body: source.take(start), complete: true };
+    else {
       if (source.ended) throw malformed('the last boundary is missing');
-      throw new ServiceError('request-too-large', `One instance may have ${limits.partBytes} bytes.`);
+      const body = source.take(Math.min(BEGINNING_BYTES, limits.partBytes));
+      if (!(await source.dropTo(inner))) throw malformed('the last boundary is missing');
+      yield { headers, body, complete: false };
     }
-    yield { headers, body: source.take(start) };
     source.drop(inner.length);
   }
 }
 
 function parseHeaders(text: string): Map<string, string> {
-  const lines = text.split('\r\n').filter((line) => line !== '');
+  const unfolded = text.replaceAll(/\r\n[ \t]+/g, ' ');
+  const lines = unfolded.split('\r\n').filter((line) => line !== '');
   return new Map(
     lines.map((line) => {
       const colon = line.indexOf(':');
@@ -101,6 +109,19 @@ class Window {
   async peek(length: number): Promise<Buffer> {
     while (this.#end - this.#start < length) if (!(await this.#more())) throw malformed('it ends early');
     return this.#buffer.subarray(this.#start, this.#start + length);
+  }
+
+  /** Throws away whatever stands before `pattern`. False where the source ends without it. */
+  async dropTo(pattern: Buffer): Promise<boolean> {
+    for (;;) {
+      const at = this.#buffer.subarray(this.#start, this.#end).indexOf(pattern);
+      if (at !== -1) {
+        this.drop(at);
+        return true;
+      }
+      this.drop(Math.max(0, this.#end - this.#start - pattern.length + 1));
+      if (!(await this.#more())) return false;
+    }
   }
 
   /** A copy, as the window goes on. */

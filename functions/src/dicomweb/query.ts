@@ -9,25 +9,81 @@ export interface InstanceQuery {
   level: Level;
   /** Attribute (8 hex digits) → value. */
   match: Map<string, string>;
+  /** Attributes wanted beside those of the level; `all`: every one that is known. */
+  include: ReadonlySet<string>;
   limit: number;
   offset: number;
+  warnings: string[];
 }
 
 type Attribute = { vr: string; Value?: (string | number)[] };
 type DataSet = Record<string, Attribute>;
+type Images = [ImageState, ...ImageState[]];
 
-const KEYWORDS: Record<string, string> = {
-  StudyInstanceUID: '0020000D',
-  SeriesInstanceUID: '0020000E',
-  SOPInstanceUID: '00080018',
-  SOPClassUID: '00080016',
-  PatientID: '00100020',
-  Modality: '00080060',
-  ModalitiesInStudy: '00080061',
-  ImageLaterality: '00200062',
-  ViewPosition: '00185101',
+/** An attribute that is kept: where it comes from, and in which answers it stands without being asked for (PS3.18 tables 10.6.3-3 to 5). */
+interface Known {
+  keyword: string;
+  vr: string;
+  /** The level that it describes: it is in answers of that level and of those below. */
+  of: Level;
+  value(images: Images): string | number | null;
+  /** In answers only where includefield names it. */
+  onRequest?: true;
+}
+
+const KNOWN: Record<string, Known> = {
+  '0020000D': { keyword: 'StudyInstanceUID', vr: 'UI', of: 'studies', value: ([{ dicom }]) => dicom?.study ?? null },
+  '00100020': { keyword: 'PatientID', vr: 'LO', of: 'studies', value: ([{ record }]) => record.patient },
+  '00080061': { keyword: 'ModalitiesInStudy', vr: 'CS', of: 'studies', value: () => 'MG' },
+  '00080056': { keyword: 'InstanceAvailability', vr: 'CS', of: 'studies', value: () => 'UNAVAILABLE' },
+  '00101010': { keyword: 'PatientAge', vr: 'AS', of: 'studies', value: ([image]) => ageOf(image), onRequest: true },
+  '0020000E': { keyword: 'SeriesInstanceUID', vr: 'UI', of: 'series', value: ([{ dicom }]) => dicom?.series ?? null },
+  '00080060': { keyword: 'Modality', vr: 'CS', of: 'series', value: () => 'MG' },
+  '00080016': { keyword: 'SOPClassUID', vr: 'UI', of: 'instances', value: ([{ dicom }]) => dicom?.sopClass ?? null },
+  '00080018': { keyword: 'SOPInstanceUID', vr: 'UI', of: 'instances', value: ([{ dicom }]) => dicom?.instance ?? null },
+  '00200062': {
+    keyword: 'ImageLaterality',
+    vr: 'CS',
+    of: 'instances',
+    value: ([{ record }]) => record.labels.laterality,
+  },
+  '00185101': { keyword: 'ViewPosition', vr: 'CS', of: 'instances', value: ([{ record }]) => record.labels.view },
+  '00280008': { keyword: 'NumberOfFrames', vr: 'IS', of: 'instances', value: ([{ facts }]) => facts.frames },
+  '00280010': { keyword: 'Rows', vr: 'US', of: 'instances', value: ([{ facts }]) => facts.rows },
+  '00280011': { keyword: 'Columns', vr: 'US', of: 'instances', value: ([{ facts }]) => facts.columns },
 };
-const TAGS = new Set(Object.values(KEYWORDS));
+/** How many there are below each level; never matched. */
+const COUNTS: Record<Exclude<Level, 'instances'>, Record<string, (images: Images) => number>> = {
+  studies: {
+    '00201206': (images) => new Set(images.map(({ dicom }) => dicom?.series)).size,
+    '00201208': (images) => images.length,
+  },
+  series: { '00201209': (images) => images.length },
+};
+/** Usual keys that de-identification removed: a query by one of them finds nothing. */
+const REMOVED: Record<string, string> = {
+  StudyDate: '00080020',
+  StudyTime: '00080030',
+  AccessionNumber: '00080050',
+  ReferringPhysicianName: '00080090',
+  StudyDescription: '00081030',
+  SeriesDescription: '0008103E',
+  PatientName: '00100010',
+  PatientBirthDate: '00100030',
+  PatientSex: '00100040',
+  BodyPartExamined: '00180015',
+  StudyID: '00200010',
+  SeriesNumber: '00200011',
+  InstanceNumber: '00200013',
+  RetrieveURL: '00081190',
+};
+const TAGS = new Map([
+  ...Object.entries(KNOWN).map(([tag, { keyword }]) => [keyword, tag] as const),
+  ...Object.entries(REMOVED),
+]);
+const LEVELS: Level[] = ['studies', 'series', 'instances'];
+const UIDS = new Set(['0020000D', '0020000E', '00080018']);
+const PATIENT_ID = '00100020';
 const MOST = 1000;
 
 /** From the query string. Unknown attributes and values that make no sense: `malformed-request`. */
@@ -39,32 +95,37 @@ export function parseQuery(
   const match = new Map<string, string>();
   if (path.study !== undefined) match.set('0020000D', path.study);
   if (path.series !== undefined) match.set('0020000E', path.series);
+  const include = new Set<string>();
+  const warnings: string[] = [];
   let limit = MOST;
   let offset = 0;
   for (const [name, values] of Object.entries(query)) {
     const [value = ''] = values;
     if (name === 'limit') limit = Math.min(MOST, whole(name, value));
     else if (name === 'offset') offset = whole(name, value);
-    else if (name === 'includefield') {
-      for (const field of values.flatMap((one) => one.split(','))) if (field !== 'all') tagOf(field);
-    } else if (name !== 'fuzzymatching' && value !== '' && value !== '*') match.set(tagOf(name), value);
+    else if (name === 'includefield')
+      for (const field of values.flatMap((one) => one.split(','))) include.add(field === 'all' ? field : tagOf(field));
+    else if (name === 'fuzzymatching') {
+      if (value === 'true')
+        warnings.push('The fuzzymatching parameter is not supported. Only literal matching has been performed.');
+    } else if (value !== '' && value !== '*') match.set(tagOf(name), value);
   }
-  return { level, match, limit, offset };
+  return { level, match, include, limit, offset, warnings };
 }
 
 function whole(name: string, value: string): number {
   const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 0)
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number))
     throw new ServiceError('malformed-request', `${name} is a whole number, 0 or more.`);
   return number;
 }
 
 function tagOf(name: string): string {
-  const tag = KEYWORDS[name] ?? name.toUpperCase();
-  if (TAGS.has(tag) || /^[0-9A-F]{8}$/.test(tag)) return tag;
+  const tag = TAGS.get(name) ?? name.toUpperCase();
+  if (/^[0-9A-F]{8}$/.test(tag)) return tag;
   throw new ServiceError(
     'malformed-request',
-    `The attribute of this query is not known: use one of ${Object.keys(KEYWORDS).join(', ')}.`,
+    `The attribute of this query is not known: name it by its eight hexadecimal digits, or use one of ${[...TAGS.keys()].join(', ')}.`,
   );
 }
 
@@ -72,88 +133,72 @@ function tagOf(name: string): string {
 export async function queryInstances(
   records: Records,
   tenant: string,
-  { level, match, limit, offset }: InstanceQuery,
+  { level, match, include, limit, offset, warnings }: InstanceQuery,
   hash: { uid(original: string): string; patient(original: string): string },
-): Promise<DataSet[]> {
-  const groups = new Map<string, ImageState[]>();
+): Promise<{ found: DataSet[]; warnings: string[] }> {
+  const matchers = [...match].map(([tag, wanted]) => matcher(tag, wanted, hash));
+  const groups = new Map<string, Images>();
   for await (const { value } of records.query<StoredImage>(partitions.images(tenant))) {
-    if (!isLive(value) || value.dicom === null || !matches(value, match, hash)) continue;
+    if (!isLive(value) || value.dicom === null || !matchers.every((matches) => matches(value))) continue;
     const { study, series, instance } = value.dicom;
     const uid = level === 'studies' ? study : level === 'series' ? series : instance;
-    if (uid !== null) groups.set(uid, [...(groups.get(uid) ?? []), value]);
+    if (uid === null) continue;
+    const group = groups.get(uid);
+    if (group === undefined) groups.set(uid, [value]);
+    else group.push(value);
   }
-  return [...groups]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .slice(offset, offset + limit)
-    .map(([, images]) => describe(level, images));
-}
-
-function matches(
-  image: ImageState,
-  match: Map<string, string>,
-  hash: { uid(original: string): string; patient(original: string): string },
-): boolean {
-  for (const [tag, wanted] of match) {
-    const own = attributeOf(image, tag);
-    const among = wanted.split(/[,\\]/);
-    const hashed =
-      tag === '00100020' ? among.map(hash.patient) : /^(0020000[DE]|00080018)$/.test(tag) ? among.map(hash.uid) : [];
-    if (own === null || !(among.includes(own) || hashed.includes(own))) return false;
-  }
-  return true;
-}
-
-function attributeOf({ dicom, record }: ImageState, tag: string): string | null {
-  switch (tag) {
-    case '0020000D':
-      return dicom?.study ?? null;
-    case '0020000E':
-      return dicom?.series ?? null;
-    case '00080018':
-      return dicom?.instance ?? null;
-    case '00080016':
-      return dicom?.sopClass ?? null;
-    case '00100020':
-      return record.patient;
-    case '00080060':
-    case '00080061':
-      return 'MG';
-    case '00200062':
-      return record.labels.laterality;
-    case '00185101':
-      return record.labels.view;
-    default:
-      return null;
-  }
-}
-
-function describe(level: Level, images: ImageState[]): DataSet {
-  const [first] = images;
-  if (first === undefined) return {};
-  const value = (tag: string) => attributeOf(first, tag);
-  const series = new Set(images.map(({ dicom }) => dicom?.series)).size;
+  const left = groups.size - offset - limit;
   return {
-    '0020000D': attribute('UI', value('0020000D')),
-    '00100020': attribute('LO', value('00100020')),
-    ...(level === 'studies' && {
-      '00080061': attribute('CS', 'MG'),
-      '00201206': attribute('IS', series),
-      '00201208': attribute('IS', images.length),
-    }),
-    ...(level !== 'studies' && { '0020000E': attribute('UI', value('0020000E')), '00080060': attribute('CS', 'MG') }),
-    ...(level === 'series' && { '00201209': attribute('IS', images.length) }),
-    ...(level === 'instances' && {
-      '00080016': attribute('UI', value('00080016')),
-      '00080018': attribute('UI', value('00080018')),
-      '00200062': attribute('CS', value('00200062')),
-      '00185101': attribute('CS', value('00185101')),
-      '00280008': attribute('IS', first.facts.frames),
-      '00280010': attribute('US', first.facts.rows),
-      '00280011': attribute('US', first.facts.columns),
-    }),
+    found: [...groups]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .slice(offset, offset + limit)
+      .map(([, images]) => describe(level, images, include)),
+    warnings:
+      left > 0 && limit === MOST
+        ? [...warnings, `There are ${left} additional results that can be requested.`]
+        : warnings,
   };
 }
 
-function attribute(vr: string, value: string | number | null): Attribute {
-  return value === null ? { vr } : { vr, Value: [value] };
+/** Whether an image has one of the wanted values: by itself, by its original identifier, or by a pattern with * and ?. */
+function matcher(
+  tag: string,
+  wanted: string,
+  hash: { uid(original: string): string; patient(original: string): string },
+): (image: ImageState) => boolean {
+  const known = KNOWN[tag];
+  if (known === undefined) return () => false;
+  const values = UIDS.has(tag) ? wanted.split(/[,\\]/) : [wanted];
+  const hashed = UIDS.has(tag) ? values.map(hash.uid) : tag === PATIENT_ID ? values.map(hash.patient) : [];
+  const patterns = UIDS.has(tag) ? [] : values.filter((value) => /[*?]/.test(value)).map(pattern);
+  const exact = new Set([...values, ...hashed]);
+  return (image) => {
+    const own = known.value([image]);
+    return own !== null && (exact.has(String(own)) || patterns.some((one) => one.test(String(own))));
+  };
+}
+
+/** PS3.4 C.2.2.2.4: * is any run of characters, ? any one of them. */
+function pattern(value: string): RegExp {
+  const escaped = value.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`^${escaped.replaceAll(/\*+/g, '.*').replaceAll('?', '.')}$`);
+}
+
+function describe(level: Level, images: Images, include: ReadonlySet<string>): DataSet {
+  const data: DataSet = {};
+  for (const [tag, { vr, of, value, onRequest }] of Object.entries(KNOWN)) {
+    const standsHere = LEVELS.indexOf(of) <= LEVELS.indexOf(level) && !(tag === '00080061' && level !== 'studies');
+    if (!standsHere || (onRequest === true && !include.has(tag) && !include.has('all'))) continue;
+    const own = value(images);
+    data[tag] = own === null ? { vr } : { vr, Value: [own] };
+  }
+  if (level !== 'instances')
+    for (const [tag, count] of Object.entries(COUNTS[level])) data[tag] = { vr: 'IS', Value: [count(images)] };
+  return data;
+}
+
+/** "050Y", PS3.5 6.2. */
+function ageOf({ record }: ImageState): string | null {
+  const { age } = record.labels;
+  return age === null ? null : `${String(Math.floor(age)).padStart(3, '0')}Y`;
 }

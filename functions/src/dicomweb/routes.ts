@@ -6,11 +6,11 @@ import { problemOf, problemResponse } from '../http/problem.ts';
 import { ServiceError } from '../service-error.ts';
 import type { AccessScope, Principal } from '../services/access.ts';
 import type { Services } from '../services/services.ts';
-import { boundaryOf, readParts } from './multipart-related.ts';
+import { acceptable } from './acceptable.ts';
+import { type Part, parameterOf, readParts } from './multipart-related.ts';
 import { type Level, parseQuery, queryInstances } from './query.ts';
 import { storeInstances } from './store.ts';
 
-const DICOM_JSON = 'application/dicom+json';
 const PARTS = 1000;
 type Handler = (c: Context<AppEnvironment>, principal: Principal) => Promise<Response>;
 
@@ -56,19 +56,11 @@ export function dicomwebRoutes(
   }
 
   const store: Handler = async (c, { tenant }) => {
-    const type = c.req.header('content-type') ?? '';
-    const boundary = /^multipart\/related\s*;/i.test(type) ? boundaryOf(type) : null;
-    if (boundary === null)
-      throw new ServiceError('unsupported-media-type', 'Send multipart/related; type="application/dicom"; boundary=….');
+    const type = acceptable(c.req.header('accept'));
     const study = c.req.param('study') ?? null;
-    const { body } = c.req.raw;
-    if (body === null) throw new ServiceError('malformed-request', 'The request has no body.');
-    const parts = readParts(body, boundary, { partBytes: configuration.maximumBytes, parts: PARTS });
+    const parts = partsOf(c.req.raw, configuration.maximumBytes);
     const outcome = await storeInstances(services, tenant, parts, { study, signal: c.req.raw.signal });
-    return new Response(JSON.stringify(outcome.body), {
-      status: outcome.status,
-      headers: { 'content-type': DICOM_JSON },
-    });
+    return new Response(JSON.stringify(outcome.body), { status: outcome.status, headers: { 'content-type': type } });
   };
   route('POST', '/studies', 'storeInstances', 'write', store);
   route('POST', '/studies/:study', 'storeInstances', 'write', store);
@@ -76,13 +68,17 @@ export function dicomwebRoutes(
   const query =
     (level: Level): Handler =>
     async (c, { tenant }) => {
+      const type = acceptable(c.req.header('accept'));
       const parsed = parseQuery(level, { study: c.req.param('study'), series: c.req.param('series') }, c.req.queries());
-      const found = await queryInstances(platform.records, tenant, parsed, {
+      const { found, warnings } = await queryInstances(platform.records, tenant, parsed, {
         uid: (original) => services.pseudonymousUid(tenant, original),
         patient: (original) => services.pseudonym(tenant, 'patient', `\0${original}`),
       });
-      if (found.length === 0) return new Response(null, { status: 204 });
-      return new Response(JSON.stringify(found), { status: 200, headers: { 'content-type': DICOM_JSON } });
+      const headers = new Headers();
+      for (const warning of warnings) headers.append('warning', `299 versamammo "${warning}"`);
+      if (found.length === 0) return new Response(null, { status: 204, headers });
+      headers.set('content-type', type);
+      return new Response(JSON.stringify(found), { status: 200, headers });
     };
   route('GET', '/studies', 'queryStudies', 'read', query('studies'));
   route('GET', '/series', 'querySeries', 'read', query('series'));
@@ -106,4 +102,38 @@ export function dicomwebRoutes(
     '/studies/:study/series/:series/instances/:instance/*',
   ])
     route('GET', path, 'retrieve', 'read', retrieve);
+}
+
+/** The instances of a request: multipart/related, or one alone as application/dicom. Throws `unsupported-media-type`. */
+function partsOf({ headers, body }: Request, partBytes: number): AsyncIterable<Part> {
+  const type = headers.get('content-type') ?? '';
+  if (body === null) throw new ServiceError('malformed-request', 'The request has no body.');
+  if (/^application\/dicom\s*(;|$)/i.test(type)) return onlyPart(received(body), partBytes);
+  const boundary = /^multipart\/related\s*;/i.test(type) ? parameterOf(type, 'boundary') : null;
+  const kind = parameterOf(type, 'type') ?? 'application/dicom';
+  if (boundary === null || !/^application\/dicom\s*(;|$)/i.test(kind))
+    throw new ServiceError(
+      'unsupported-media-type',
+      'Send multipart/related; type="application/dicom"; boundary=…: whole instances, not metadata and bulk data apart.',
+    );
+  return readParts(received(body), boundary, { partBytes, parts: PARTS });
+}
+
+async function* onlyPart(body: AsyncIterable<Uint8Array>, partBytes: number): AsyncIterable<Part> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of body) {
+    length += piece.byteLength;
+    if (length > partBytes) throw new ServiceError('request-too-large', `One instance may have ${partBytes} bytes.`);
+    pieces.push(piece);
+  }
+  yield { headers: new Map(), body: Buffer.concat(pieces), complete: true };
+}
+
+async function* received(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  try {
+    yield* body;
+  } catch (cause) {
+    throw new ServiceError('malformed-request', 'The request ended before its body did: send it again.', { cause });
+  }
 }

@@ -10,6 +10,7 @@ const OUT_OF_RESOURCES = 0xa700;
 const CANNOT_UNDERSTAND = 0xc000;
 const DATA_SET_DOES_NOT_MATCH = 0xa900;
 const PROCESSING_FAILURE = 0x0110;
+const TRANSFER_SYNTAX_NOT_SUPPORTED = 0xc122;
 
 export interface StoreOutcome {
   status: 200 | 202 | 409;
@@ -27,14 +28,15 @@ export async function storeInstances(
 ): Promise<StoreOutcome> {
   const referenced: Item[] = [];
   const failed: Item[] = [];
-  for await (const { headers, body } of parts) {
+  for await (const { headers, body, complete } of parts) {
     const sent = readDicomIdentity(body);
     const item: Item = {
       '00081150': { vr: 'UI', Value: [sent.sopClass ?? ''] },
       '00081155': { vr: 'UI', Value: [sent.instance ?? ''] },
     };
     const fail = (reason: number) => failed.push({ ...item, '00081197': { vr: 'US', Value: [reason] } });
-    if (!/^application\/dicom(;|$)/i.test(headers.get('content-type') ?? 'application/dicom')) fail(CANNOT_UNDERSTAND);
+    if (!isBinaryDicom(headers)) fail(CANNOT_UNDERSTAND);
+    else if (!complete) fail(OUT_OF_RESOURCES);
     else if (study !== null && sent.study !== study) fail(DATA_SET_DOES_NOT_MATCH);
     else
       try {
@@ -51,6 +53,13 @@ export async function storeInstances(
   return { status: failed.length === 0 ? 200 : referenced.length > 0 ? 202 : 409, body };
 }
 
+function isBinaryDicom(headers: Part['headers']): boolean {
+  return (
+    /^application\/dicom\s*(;|$)/i.test(headers.get('content-type') ?? 'application/dicom') &&
+    /^(binary|8bit|7bit)$/i.test(headers.get('content-transfer-encoding') ?? 'binary')
+  );
+}
+
 function reasonOf(error: unknown): number {
   if (!(error instanceof VersaMammoError)) return PROCESSING_FAILURE;
   switch (error.code) {
@@ -58,8 +67,9 @@ function reasonOf(error: unknown): number {
     case 'colour':
     case 'no-pixel-data':
     case 'unsupported-pixels':
-    case 'unsupported-transfer-syntax':
       return SOP_CLASS_NOT_SUPPORTED;
+    case 'unsupported-transfer-syntax':
+      return TRANSFER_SYNTAX_NOT_SUPPORTED;
     case 'busy':
     case 'overloaded':
     case 'unavailable':

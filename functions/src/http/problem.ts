@@ -15,6 +15,7 @@ const STATUS: Record<string, number> = {
   'foreign-origin': 403,
   'not-found': 404,
   'method-not-allowed': 405,
+  'not-acceptable': 406,
   conflict: 409,
   'version-conflict': 412,
   'version-required': 428,

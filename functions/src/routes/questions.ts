@@ -36,13 +36,10 @@ const SearchSchema = z
     offset: z.int().min(0).max(800).optional(),
     filter: FilterSchema.optional(),
     groupBy: z.enum(['image', 'exam', 'patient']).optional(),
-    includeOwnPatient: z
-      .boolean()
-      .optional()
-      .openapi({
-        description:
-          'Default false: nothing of the query’s own patient, exam, image or source file, as far as they are known (`patientExclusion` says whether the patient was). Of a file without an identity, another rendering of the same image (resized, compressed again, another format) has other bytes and can be found, with a similarity near 1.',
-      }),
+    includeOwnPatient: z.boolean().optional().openapi({
+      description:
+        'Default false: nothing of the query’s own patient, exam, image or source file, as far as they are known (`patientExclusion` says whether the patient was). Of a file without an identity, another rendering of the same image (resized, compressed again, another format) has other bytes and can be found, with a similarity near 1.',
+    }),
     collections: Collections.optional(),
   })
   .openapi('SearchRequest');

@@ -6,10 +6,10 @@ import { type RunningServer, startServer } from '@versamammo/functions';
 import { readConfiguration } from '@versamammo/platform';
 
 export async function startTinyServer(environment: Record<string, string> = {}): Promise<RunningServer> {
-  const data = mkdtempSync(join(tmpdir(), 'versamammo-sdk-'));
+  const data = mkdtempSync(join(tmpdir(), 'versamammo-tiny-'));
   const configuration = readConfiguration({
     VERSAMAMMO_DATA: data,
-    VERSAMAMMO_BUNDLE: join(import.meta.dirname, '../../models/tiny'),
+    VERSAMAMMO_BUNDLE: join(import.meta.dirname, '../models/tiny'),
     VERSAMAMMO_WORKERS: '1',
     ...environment,
   });
