@@ -6,8 +6,8 @@ import type { Explanation } from './model.ts';
 /** What an image job brings back beside the vector. */
 export interface Wants {
   maps: boolean;
-  /** Boxes in source pixels. */
-  regions: Box[];
+  /** Boxes in source pixels; or so many of the best detections, which `detection` then brings. */
+  regions: Box[] | number;
   classification: boolean;
   detection: boolean;
   segmentation: boolean;
@@ -33,6 +33,7 @@ export interface Results {
   image: {
     vector: Float32Array;
     maps: FeatureMap[] | null;
+    /** Vectors of the boxes, or of the first detections. */
     regions: Float32Array[];
     /** By head. */
     logits: Record<string, Float32Array>;

@@ -47,10 +47,17 @@ export interface ReferenceCase {
   image: string;
 }
 
+export interface IndexedEmbedding extends Embedding {
+  /** In source pixels; `label` of what was detected. Empty where the bundle has no region head. */
+  regions: { box: Box; label: string | null; vector: Float32Array }[];
+}
+
 export interface Model extends Encoder {
   readonly manifest: Manifest;
   /** Space of region vectors; null where the bundle has no region head. */
   readonly regionSpace: string | null;
+  /** What the indexes keep of an image, in one run: its vector, and those of the given boxes or of so many detections. */
+  embedForIndex(mammogram: Mammogram, regions: Box[] | number, options?: RunOptions): Promise<IndexedEmbedding>;
   analyze(
     mammogram: Mammogram,
     options?: RunOptions & { prior?: Record<string, Record<string, number>> },

@@ -192,6 +192,24 @@ describe('analyze', () => {
   });
 });
 
+describe('embedForIndex', () => {
+  it('gives in one run what embed, detect and embedRegions give in three', async () => {
+    const image = breast(2);
+    const [detections, { vector }] = [await model.detect(image), await model.embed(image)];
+    const boxes = detections.slice(0, 2).map(({ box }) => box);
+    const regions = (await model.embedRegions(image, boxes)).map((one) => one.vector);
+    expect(boxes.length).toBeGreaterThan(0);
+    const completed = model.statistics().completed;
+    const detected = await model.embedForIndex(image, 2);
+    const given = await model.embedForIndex(image, boxes);
+    expect(model.statistics().completed).toBe(completed + 2);
+    expect(detected.vector).toEqual(vector);
+    expect(detected.regions).toEqual(boxes.map((box, i) => ({ box, label: detections[i]?.label, vector: regions[i] })));
+    expect(given.regions).toEqual(boxes.map((box, i) => ({ box, label: null, vector: regions[i] })));
+    expect((await model.embedForIndex(image, [])).regions).toEqual([]);
+  });
+});
+
 describe('explain', () => {
   it('finds the same place in both images', async () => {
     const { query, neighbour, similarity } = await model.explain(breast(2), breast(2));

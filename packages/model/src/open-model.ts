@@ -154,6 +154,21 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
         space,
       );
     },
+    async embedForIndex(mammogram, regions, run = {}) {
+      if (typeof regions !== 'number') checkBoxes(mammogram, regions);
+      const wanted = regionSpace === null ? [] : regions;
+      const detection = typeof wanted === 'number';
+      const { vector, regions: vectors, detections } = await image(mammogram, { regions: wanted, detection }, run);
+      const described = typeof wanted === 'number' ? detections : wanted.map((box) => ({ box, label: null }));
+      return {
+        vector,
+        space,
+        regions: vectors.flatMap((one, i) => {
+          const found = described[i];
+          return found === undefined ? [] : [{ box: found.box, label: found.label, vector: one }];
+        }),
+      };
+    },
     async embedRegions(mammogram, boxes, run = {}) {
       if (regionSpace === null)
         throw new ModelError('not-in-bundle', `The bundle ${manifest.name} has no region embedding: search by image.`);

@@ -115,7 +115,7 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     const result: Results['image'] = {
       vector: tensorOf(outputs, encoder.vector).slice(),
       maps: wants.maps ? mapsOf(outputs) : null,
-      regions: await regionVectors(outputs, wants.regions, tensor),
+      regions: [],
       logits: {},
       detections: [],
       segmentations: [],
@@ -129,6 +129,11 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
       else if (head.kind === 'detection') result.detections.push(...detect(head, tensors, mammogram, tensor.toSource));
       else result.segmentations.push(...segment(head, tensorOf(tensors, head.logits), mammogram, tensor));
     }
+    const boxes =
+      typeof wants.regions === 'number'
+        ? result.detections.slice(0, wants.regions).map(({ box }) => box)
+        : wants.regions;
+    result.regions = await regionVectors(outputs, boxes, tensor);
     return result;
   }
 
@@ -307,7 +312,12 @@ async function loadEncoder(
 }
 
 const needsMaps = ({ maps, regions, classification, detection, segmentation, question }: Wants) =>
-  maps || classification || detection || segmentation || regions.length > 0 || question !== null;
+  maps ||
+  classification ||
+  detection ||
+  segmentation ||
+  (typeof regions === 'number' ? regions > 0 : regions.length > 0) ||
+  question !== null;
 
 /** The box with `context` of its size added on each side, inside the model input. */
 function widen([x0, y0, x1, y1]: Box, context: number, { width, height }: ModelTensor): Box {
