@@ -1,9 +1,11 @@
 """Augmentation: repeatable, within [0, 1], and each part does what it says."""
 
+import dataclasses
+
 import numpy as np
 import torch
 
-from versamammo.augment import augmented, rng_for
+from versamammo.augment import augmented, augmented_with_mask, rng_for
 from versamammo.config import Augment
 from versamammo.phantoms import breast
 
@@ -48,3 +50,15 @@ def test_crop_takes_the_asked_share() -> None:
     small = augmented(GREY, rng_for(1), (96, 64), NOTHING, (0.25, 0.25))
     # A quarter of the area, enlarged to the whole view: half the detail a pixel.
     assert float(small.diff(dim=0).abs().mean()) < 0.8 * float(view(NOTHING).diff(dim=0).abs().mean())
+
+
+def test_mask_is_laid_out_as_the_view() -> None:
+    plain = dataclasses.replace(NOTHING, area=[0.5, 1.0], aspect=[0.8, 1.25], rotate_degrees=10, vertical_flip_p=0.5)
+    mask = np.zeros((120, 80), np.bool_)
+    mask[30:70, 20:50] = True
+    grey = mask.astype(np.uint16) * np.uint16(65535)
+    for seed in range(20):
+        view, marked = augmented_with_mask(grey, mask, rng_for(seed), (96, 64), plain)
+        torch.testing.assert_close(view, marked)
+        torch.testing.assert_close(view, augmented(grey, rng_for(seed), (96, 64), plain))
+        assert marked.sum() > 0

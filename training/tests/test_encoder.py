@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from versamammo.errors import TrainingError
-from versamammo.models.encoder import Encoder, build_encoder
+from versamammo.models.encoder import Encoder, build_encoder, frozen_encoder
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,43 @@ def test_layers_hold_every_parameter_once() -> None:
         encoder = Encoder(backbone, size=(32, 32))
         own = [id(p) for part in encoder.layers() for p in part.parameters()]
         assert sorted(own) == sorted(id(p) for p in encoder.parameters())
+
+
+def test_focus_pools_where_its_map_is_high() -> None:
+    encoder = Encoder("efficientnet_lite0", size=(64, 96), focus=True).eval()
+    assert encoder.focus is not None and encoder.width == 2560
+    images = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        last = encoder.net.forward_features(images)
+        encoder.focus.weight.zero_()  # even weights: the weighted mean is the mean
+        pooled, logits = encoder.forward_focus(images)
+        torch.testing.assert_close(pooled[:, 1280:], last.mean((2, 3)))
+        torch.testing.assert_close(pooled[:, :1280], last.mean((2, 3)))
+        assert logits.shape == (2, 4, 6)
+        _, maps = encoder.forward_maps(images)
+        sixteen = maps["map16"]
+        encoder.focus.weight.copy_(1000 * (sixteen[0, :, 2, 5] / sixteen[0, :, 2, 5].norm() ** 2)[None, :, None, None])
+        best = encoder.forward_focus(images)[1][0].flatten().argmax()
+        row, column = int(best) // 6 // 2, int(best) % 6 // 2
+        torch.testing.assert_close(encoder(images)[0, 1280:], last[0, :, row, column])
+        assert torch.equal(encoder.forward_maps(images)[0], encoder(images))
+
+
+def test_focus_needs_a_convolutional_backbone() -> None:
+    with pytest.raises(TrainingError, match="stride 16"):
+        Encoder("vit_tiny_patch16_224", focus=True)
+
+
+def test_backbone_is_taken_over_and_focus_kept() -> None:
+    other = Encoder("efficientnet_lite0")
+    encoder = Encoder("efficientnet_lite0", focus=True)
+    assert encoder.focus is not None
+    before = encoder.focus.weight.clone()
+    encoder.load_backbone(other)
+    assert torch.equal(encoder.focus.weight, before)
+    assert torch.equal(encoder.net.conv_head.weight, other.net.conv_head.weight)
+    again = frozen_encoder("efficientnet_lite0", 3, (64, 64), encoder.state_dict())
+    assert again.focus is not None and not again.training and not any(p.requires_grad for p in again.parameters())
 
 
 def test_loading_is_strict() -> None:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from lightly.loss import DINOLoss, IBOTPatchLoss, KoLeoLoss
 
 from versamammo.losses.dino import Dino, cross_view_entropy, sinkhorn_knopp
+from versamammo.losses.focus import focus_cells, focus_loss
 from versamammo.losses.ibot import Ibot
 from versamammo.losses.labels import label_loss
 from versamammo.losses.relational_distillation import relational_distillation
@@ -207,3 +208,20 @@ def test_multilabel_loss_by_hand() -> None:
     logits, target = torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 0.0]])
     expected = -(math.log(0.5) + math.log(1 - 1 / (1 + math.exp(-2)))) / 2
     assert label_loss(logits, target, torch.tensor([True]), multilabel=True).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_focus_cells_and_loss_by_hand() -> None:
+    marked = torch.zeros(2, 4, 4)
+    marked[0, :2, :2] = 1  # the whole of the first cell
+    marked[0, 2, 2] = 1  # a quarter of the last
+    marked[1, 0, 3] = 0.4  # a tenth of one cell only: still its best
+    cells = focus_cells(marked, 2, 2)
+    assert cells.tolist() == [[[1, 0], [0, 1]], [[0, 1], [0, 0]]]
+    assert focus_cells(torch.zeros(1, 4, 4), 2, 2).sum() == 0
+    logits = torch.zeros(2, 2, 2)
+    # p = 1/2 everywhere: cross-entropy ln 2; Dice 1 − (2·1 + 1) / (2 + 2 + 1) and 1 − (2·½ + 1) / (2 + 1 + 1)
+    known = torch.tensor([True, True])
+    assert float(focus_loss(logits, marked, known)) == pytest.approx(math.log(2) + (0.4 + 0.5) / 2, abs=1e-6)
+    only_first = float(focus_loss(logits, marked, torch.tensor([True, False])))
+    assert only_first == pytest.approx(math.log(2) + 0.4, abs=1e-6)
+    assert float(focus_loss(logits, marked, torch.tensor([False, False]))) == 0.0

@@ -67,6 +67,25 @@ def test_supervision_is_on_the_high_view(smoke: Config) -> None:
     assert changed == pytest.approx(of_low)  # the high view does not reach the published labels' loss
 
 
+def test_first_steps_are_small_and_masks_follow_the_view(smoke: Config) -> None:
+    changes = {"focus_weight": 1.0, "focus_sources": ["phantom-masses"], "small_size": [64, 32], "small_steps": 1}
+    trainer, batch, config = setup(smoke, **changes)
+    assert batch["high"].shape == batch["marked"].shape == (12, 64, 32)
+    how = config.stage2
+    assert how is not None
+    data = PreparedDataset(config.data.sets, ("train",), config.input)
+    views = Views(data, None, {}, how, config.input, config.seed)
+    marked = [i for i, case in enumerate(data.cases) if case.mask is not None]
+    later = views(1, list(range(len(marked))), marked)
+    assert later["high"].shape[1:] == (config.input.height, config.input.width)
+    inside = [data.cases[i].dataset == "phantom-masses" for i in marked]
+    expected = [i and 0 < data.lesions_mask(m).mean() <= how.focus_area for i, m in zip(inside, marked, strict=True)]
+    assert later["marks_known"].tolist() == expected and any(expected)
+    first = trainer.losses(0, batch, 1.0)
+    trainer.optimizer.zero_grad()
+    assert trainer.losses(0, batch | {"marked": 1 - batch["marked"]}, 1.0)["focus"] != first["focus"]
+
+
 @pytest.mark.parametrize("defect", [f.name for f in dataclasses.fields(PublishedDefects)])
 def test_defects_are_off_and_each_changes_the_gradient(smoke: Config, defect: str) -> None:
     assert smoke.stage2 is not None and getattr(smoke.stage2.defects, defect) is False

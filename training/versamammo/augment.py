@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,56 @@ def augmented(
         size: (height, width) of the view.
         area: range of the crop's share of the image, in place of `how.area`.
     """
-    view = _crop(grey, rng, size, how, area or (how.area[0], how.area[1]))
-    if rng.random() < how.vertical_flip_p:
-        view = view.flip(0)
-    angle = float(rng.uniform(-how.rotate_degrees, how.rotate_degrees))
-    if abs(angle) > 1:
-        view = _rotate(view, math.radians(angle))
+    geometry = Geometry.draw(grey.shape, rng, how, area or (how.area[0], how.area[1]))
+    return _altered(geometry.apply(grey, size), rng, size, how, max(grey.shape))
+
+
+def augmented_with_mask(
+    grey: Grey, mask: np.ndarray[Any, np.dtype[np.bool_]], rng: np.random.Generator, size: tuple[int, int], how: Augment
+) -> tuple[Tensor, Tensor]:
+    """`augmented`, and a mask [rows, columns] laid out alike: float32 [height, width] in [0, 1]."""
+    geometry = Geometry.draw(grey.shape, rng, how, (how.area[0], how.area[1]))
+    view = _altered(geometry.apply(grey, size), rng, size, how, max(grey.shape))
+    return view, geometry.apply(mask.astype(np.uint16) * np.uint16(65535), size)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Which part of an image a view shows, and how it is turned."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    flipped: bool
+    degrees: float
+
+    @staticmethod
+    def draw(
+        shape: tuple[int, ...], rng: np.random.Generator, how: Augment, area: tuple[float, float]
+    ) -> Geometry:
+        rows, columns = shape
+        share = rng.uniform(*area)
+        aspect = math.exp(rng.uniform(math.log(how.aspect[0]), math.log(how.aspect[1])))
+        height = min(rows, max(8, round(rows * math.sqrt(share * aspect))))
+        width = min(columns, max(8, round(columns * math.sqrt(share / aspect))))
+        top, left = int(rng.integers(0, rows - height + 1)), int(rng.integers(0, columns - width + 1))
+        flipped = bool(rng.random() < how.vertical_flip_p)
+        return Geometry(top, left, height, width, flipped, float(rng.uniform(-how.rotate_degrees, how.rotate_degrees)))
+
+    def apply(self, grey: Grey, size: tuple[int, int]) -> Tensor:
+        """uint16 [rows, columns] → float32 [height, width] of `size`."""
+        piece = grey[self.top : self.top + self.height, self.left : self.left + self.width].astype(np.float32) / 65535
+        view = resize(torch.from_numpy(piece), *size)
+        if self.flipped:
+            view = view.flip(0)
+        return _rotate(view, math.radians(self.degrees)) if abs(self.degrees) > 1 else view
+
+
+def _altered(view: Tensor, rng: np.random.Generator, size: tuple[int, int], how: Augment, long_side: int) -> Tensor:
     view = _tone(view, rng, how)
     if rng.random() < how.blur_p:
-        view = _resample(view, rng, how.blur_to, max(grey.shape))
+        view = _resample(view, rng, how.blur_to, long_side)
     if rng.random() < how.noise_p:
         noise = rng.standard_normal(size, dtype=np.float32)
         view = torch.where(view > BACKGROUND, view + torch.from_numpy(noise) * rng.uniform(0, how.noise), view)
@@ -55,19 +97,6 @@ def augmented(
     if rng.random() < how.solarize_p:
         view = torch.where(view >= 0.5, 1 - view, view)
     return view
-
-
-def _crop(
-    grey: Grey, rng: np.random.Generator, size: tuple[int, int], how: Augment, area: tuple[float, float]
-) -> Tensor:
-    rows, columns = grey.shape
-    share = rng.uniform(*area)
-    aspect = math.exp(rng.uniform(math.log(how.aspect[0]), math.log(how.aspect[1])))
-    height = min(rows, max(8, round(rows * math.sqrt(share * aspect))))
-    width = min(columns, max(8, round(columns * math.sqrt(share / aspect))))
-    top, left = int(rng.integers(0, rows - height + 1)), int(rng.integers(0, columns - width + 1))
-    piece = grey[top : top + height, left : left + width].astype(np.float32) / 65535
-    return resize(torch.from_numpy(piece), *size)
 
 
 def _rotate(view: Tensor, angle: float) -> Tensor:

@@ -182,10 +182,18 @@ class Stage2:
     init: str = "imagenet"
     drop_path: float = 0.1
     dropout: float = 0.2
+    #: The encoder also pools where it expects lesions (models/encoder.py), and learns where from the masks of
+    #: `focus_sources`, of images whose marks cover no more than `focus_area` of them.
+    focus_weight: float = 0.0
+    focus_sources: list[str] = field(default_factory=list)
+    focus_area: float = 0.2
     #: Start from the stage-1 teacher of the same run where backbones agree.
     from_teacher: bool = False
     #: Run (folder or s3://) whose stage 1 holds the teacher; null: this run.
     teacher_run: str | None = None
+    #: The first `small_steps` steps see the high-resolution view at this (height, width).
+    small_size: list[int] = field(default_factory=lambda: [256, 160])
+    small_steps: int = 0
     low_size: list[int] = field(default_factory=lambda: [192, 128])
     low_augment: Augment = field(default_factory=Augment)
     augment: Augment = field(default_factory=Augment)

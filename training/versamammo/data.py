@@ -209,6 +209,7 @@ class PreparedDataset(torch.utils.data.Dataset[Tensor]):
         self.cases = read_cases(sets, splits)
         self.spec = spec
         self._cache: dict[int, Grey] | None = {} if cache else None
+        self._masks: dict[int, np.ndarray[Any, np.dtype[np.uint8]]] = {}  # bits
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -224,6 +225,19 @@ class PreparedDataset(torch.utils.data.Dataset[Tensor]):
         if self._cache is not None:
             self._cache[index] = grey
         return grey
+
+    def lesions_mask(self, index: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Union of the marked lesions, bool [rows, columns] of `grey(index)`; nothing where none is marked."""
+        case, shape = self.cases[index], self.grey(index).shape
+        if case.mask is None:
+            return np.zeros(shape, np.bool_)
+        kept = self._masks.get(index)
+        if kept is None:
+            mask = read_mask(case, case.mask)
+            if mask.shape != shape:
+                mask = resize(torch.from_numpy(mask.astype(np.float32)), *shape).numpy() >= 0.5
+            kept = self._masks[index] = np.packbits(mask)
+        return np.unpackbits(kept, count=shape[0] * shape[1]).reshape(shape).astype(np.bool_)
 
     def preload(self) -> None:
         """Decode every image now, so that corrupt ones are found before the first step and workers share the pixels."""

@@ -18,7 +18,7 @@ from versamammo.decoder import LesionDecoder, decode, lesion_targets, predict, t
 from versamammo.errors import TrainingError
 from versamammo.features import Features, extract, state_hash, subset
 from versamammo.graphs import round_weights
-from versamammo.models.encoder import Encoder, MapInfo, build_encoder
+from versamammo.models.encoder import Encoder, MapInfo, build_encoder, frozen_encoder
 from versamammo.projection import STRENGTHS, Projection, Target, choose, fit_logistic
 from versamammo.stage1 import load_teacher
 from versamammo.stage2 import load_student
@@ -331,9 +331,8 @@ def load_heads(config: Config, store: ObjectStore) -> TrainedHeads:
     how = section(config, "heads", Heads)
     manifest = read_manifest(store, "heads/manifest.json", "fit the heads with `heads` first.")
     state = unpack(read_file(store, "heads", "heads.pt", manifest))
-    encoder = Encoder(manifest["backbone"], manifest["channels"], (manifest["size"][0], manifest["size"][1]))
-    encoder.load(state["encoder"])
-    encoder.eval().requires_grad_(False)
+    size = (manifest["size"][0], manifest["size"][1])
+    encoder = frozen_encoder(manifest["backbone"], manifest["channels"], size, state["encoder"])
     decoder = None
     if state["decoder"] is not None:
         decoder = LesionDecoder(decoder_maps(encoder), how.decoder_channels, len(how.lesions))

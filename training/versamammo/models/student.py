@@ -28,6 +28,11 @@ class Student(nn.Module):
         pooled = self.encoder(images)
         return pooled, self.logits(pooled)
 
+    def forward_focus(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """As `forward`, and the encoder's focus logits [n, h, w]."""
+        pooled, focus = self.encoder.forward_focus(images)
+        return pooled, self.logits(pooled), focus
+
     def logits(self, pooled: Tensor) -> dict[str, Tensor]:
         dropped = self.dropout(pooled)
         return {name: head(dropped) for name, head in self.heads.items()}
