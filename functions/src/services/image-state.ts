@@ -1,4 +1,5 @@
 // ImageState: the record of an image, which together with its bytes is the truth about it.
+import type { Write } from '@versamammo/platform';
 import type { Box, CaseRecord, Collection, Laterality, Modality, View } from '@versamammo/schema';
 
 /**
@@ -104,6 +105,12 @@ export function isLive(stored: StoredImage | undefined): stored is ImageState {
   return stored !== undefined && stored.state !== 'deleted';
 }
 
+/** An image, and the version of its record for conditional writes. */
+export interface Versioned {
+  image: ImageState;
+  version: number;
+}
+
 /** Written before the first byte and removed after the last derived part: where a start goes on. */
 export interface Pending {
   tenant: string;
@@ -112,3 +119,39 @@ export interface Pending {
   object: string;
   at: string;
 }
+
+export function pendingOf({
+  tenant,
+  id,
+  generation,
+  object,
+}: Pick<StoredImage, 'tenant' | 'id' | 'generation' | 'object'>): Pending {
+  return { tenant, id, generation, object, at: new Date().toISOString() };
+}
+
+export const pendingKey = ({ tenant, id, generation }: Pending) => `${tenant}/${id}/${generation}`;
+
+export function writePending(pending: Pending): Write {
+  return { partition: partitions.pending, sort: pendingKey(pending), value: pending };
+}
+
+/** Which images an exam and a patient have: found by key, indexed or not. */
+export function links({ tenant, id, record: { exam, patient } }: ImageState): Write[] {
+  return [
+    ...(exam === null ? [] : [{ partition: partitions.exams(tenant), sort: linkKey(exam, id), value: { id } }]),
+    ...(patient === null
+      ? []
+      : [{ partition: partitions.patients(tenant), sort: linkKey(patient, id), value: { id } }]),
+  ];
+}
+
+/** Removes the links of `old` that `now` does not have. */
+export function unlink(old: ImageState, now: ImageState | null): Write[] {
+  const kept = new Set((now === null ? [] : links(now)).map(({ partition, sort }) => `${partition}\0${sort}`));
+  return links(old)
+    .filter(({ partition, sort }) => !kept.has(`${partition}\0${sort}`))
+    .map((write) => ({ ...write, value: undefined }));
+}
+
+/** A key of somebody else's making may hold any character, `/` too. */
+export const linkKey = (key: string, id: string) => `${encodeURIComponent(key)}/${id}`;

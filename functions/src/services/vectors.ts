@@ -1,0 +1,82 @@
+// Vectors: an image's points in the indexes of images and of regions, derived from its bytes and record.
+import type { CaseIndex, Point } from '@versamammo/index';
+import type { Model } from '@versamammo/model';
+import { type Mammogram, VersaMammoError } from '@versamammo/schema';
+import { ServiceError } from '../service-error.ts';
+import { regionId } from './identity.ts';
+import type { ImageRegion, ImageState } from './image-state.ts';
+
+export interface VectorsParts {
+  model(): Promise<Model>;
+  index(): Promise<CaseIndex>;
+  /** Null where the bundle has no vectors of regions. */
+  regions(): Promise<CaseIndex | null>;
+}
+
+export type Vectors = ReturnType<typeof createVectors>;
+
+/** Detections that get a vector of their own where the caller gave no boxes. */
+const DETECTED_REGIONS = 5;
+
+export function createVectors(parts: VectorsParts) {
+  return {
+    /** Puts the image and its regions into the indexes, whatever of them is there. Returns what the record is to say of it. */
+    async write(state: ImageState, mammogram: Mammogram): Promise<{ regions: ImageRegion[]; space: string }> {
+      const { tenant, id, collection, record } = state;
+      const [model, index, regionIndex] = await Promise.all([parts.model(), parts.index(), parts.regions()]);
+      const { vector, space } = await model.embed(mammogram);
+      if (space !== index.space)
+        throw new ServiceError(
+          'wrong-space',
+          `The bundle embeds into ${space}, the index holds ${index.space}: run \`versamammo index migrate\`.`,
+        );
+      const regions = regionIndex === null ? [] : await regionsOf(state, mammogram, model);
+      const boxes = regions.map(({ box }) => box);
+      const embedded = boxes.length === 0 ? [] : await model.embedRegions(mammogram, boxes);
+      await index.upsert(tenant, [{ id, image: id, collection, record, vector }]);
+      if (regionIndex !== null) {
+        await regionIndex.delete(tenant, { image: id });
+        const points = regions.flatMap((region, i): Point[] => {
+          const embedding = embedded[i];
+          return embedding === undefined ? [] : [regionPoint(state, region, embedding.vector)];
+        });
+        if (points.length > 0) await regionIndex.upsert(tenant, points);
+      }
+      return { regions, space };
+    },
+    async writeLabels({ tenant, id, record: { labels }, regions }: ImageState): Promise<void> {
+      const regionIndex = await parts.regions();
+      await (await parts.index()).setLabels(tenant, id, labels);
+      for (const region of regionIndex === null ? [] : regions)
+        await regionIndex?.setLabels(tenant, region.id, labels).catch((error: unknown) => {
+          if (!(error instanceof VersaMammoError) || error.code !== 'unknown-id') throw error;
+        });
+    },
+    async withdraw(tenant: string, id: string): Promise<void> {
+      await (await parts.index()).delete(tenant, { image: id });
+      await (await parts.regions())?.delete(tenant, { image: id });
+    },
+  };
+}
+
+/** The caller's boxes, else what the model detects. */
+async function regionsOf({ id, regions }: ImageState, mammogram: Mammogram, model: Model): Promise<ImageRegion[]> {
+  const given = regions.filter(({ from }) => from === 'caller');
+  if (given.length > 0) return given;
+  if (!model.manifest.heads.some(({ kind }) => kind === 'detection')) return [];
+  const detections = await model.detect(mammogram);
+  return detections
+    .slice(0, DETECTED_REGIONS)
+    .map(({ box, label }, i) => ({ id: regionId(id, i), box, label, from: 'detected' }));
+}
+
+function regionPoint(state: ImageState, region: ImageRegion, vector: Float32Array): Point {
+  const lesions = state.record.lesions.filter(({ box }) => box.every((side, i) => side === region.box[i]));
+  return {
+    id: region.id,
+    image: state.id,
+    collection: state.collection,
+    record: { ...state.record, id: region.id, lesions },
+    vector,
+  };
+}
