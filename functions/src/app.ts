@@ -7,9 +7,11 @@ import { createMetrics } from './http/metrics.ts';
 import { openapiDocument } from './http/openapi-document.ts';
 import type { App, OperationContext } from './http/operation.ts';
 import { problemOf, problemResponse } from './http/problem.ts';
+import { auditTrail } from './middleware/audit-trail/index.ts';
 import { authenticate } from './middleware/authenticate/index.ts';
 import { crossOrigin } from './middleware/cross-origin/index.ts';
 import { hostGuard } from './middleware/host-guard/index.ts';
+import { identifyRoute, knownRoute } from './middleware/known-route/index.ts';
 import { loadLimit } from './middleware/load-limit/index.ts';
 import { type RateLimitOptions, rateLimit } from './middleware/rate-limit/index.ts';
 import { requestId } from './middleware/request-id/index.ts';
@@ -21,7 +23,6 @@ import { questionRoutes } from './routes/questions.ts';
 import { metricsRoute, publicRoutes } from './routes/system.ts';
 import { uploadContentRoute } from './routes/upload-content.ts';
 import { workRoutes } from './routes/work.ts';
-import { ServiceError } from './service-error.ts';
 import type { Services } from './services/services.ts';
 
 export interface AppOptions {
@@ -33,6 +34,8 @@ export interface AppOptions {
   requestSeconds?: number;
   /** Requests worked on at once; more are told to come back. Default 64. */
   maximumInFlight?: number;
+  /** Bytes of their bodies at once. Default 1 GiB. */
+  maximumBytesInFlight?: number;
   /** Of each key. Default 200 a second, 400 at once. */
   rateLimit?: RateLimitOptions;
   /** DICOMweb is for the Node server: a gateway in front of Lambda holds neither its sizes nor its streams. */
@@ -48,7 +51,7 @@ export function createApp(services: Services, options: AppOptions = {}): App {
   const log = options.log ?? createLog(configuration.logLevel);
   const limit = options.rateLimit ?? { perSecond: 200, burst: 400 };
   const metrics = createMetrics();
-  const load = { inFlight: 0, shed: 0 };
+  const load = { inFlight: 0, bytes: 0, shed: 0 };
   const isOpen = async () => options.openWithoutKeys === true && !(await access.hasKeys());
 
   const app: App = new OpenAPIHono<AppEnvironment>();
@@ -57,38 +60,40 @@ export function createApp(services: Services, options: AppOptions = {}): App {
     if (answer.defect) c.set('defect', error);
     return problemResponse(answer);
   });
-  app.notFound((c) => {
-    const isPath = app.routes.some(({ path, method }) => method !== 'ALL' && path === c.req.path);
-    const error = isPath
-      ? new ServiceError(
-          'method-not-allowed',
-          'This path does not take this method: /openapi.json lists what it takes.',
-        )
-      : new ServiceError('not-found', 'There is no such path: /openapi.json lists all, /docs explains them.');
-    return problemResponse(problemOf(error, c.get('requestId')));
-  });
-
-  app.use(requestId());
-  app.use(requestLog(log, metrics));
-  app.use(securityHeaders());
-  app.use(crossOrigin(configuration.corsOrigins));
-  app.use(hostGuard(isOpen));
-  publicRoutes(app, services, () => openapiDocument(app));
-  uploadContentRoute(app, services);
-
-  app.use(authenticate(access, isOpen));
-  app.use(rateLimit(limit));
-  metricsRoute(app, services, metrics, load);
-  app.use(loadLimit(options.maximumInFlight ?? 64, load));
   const context: OperationContext = {
     app,
-    audit: services.audit,
+    actions: new Map(),
     idempotency: services.idempotency,
     limits: {
       requestBytes: Math.min(options.requestBytes ?? 64 * MEBIBYTE, configuration.maximumBytes),
       requestSeconds: options.requestSeconds ?? 60,
     },
   };
+
+  app.use(requestId());
+  app.use(requestLog(log, metrics));
+  app.use(securityHeaders());
+  app.use(identifyRoute(context.actions));
+  app.use(auditTrail(services.audit));
+  app.use(hostGuard(isOpen));
+  app.use(crossOrigin(configuration.corsOrigins));
+  app.use(knownRoute(app));
+  publicRoutes(app, services, () => openapiDocument(app));
+  uploadContentRoute(context, services);
+
+  app.use(authenticate(access, isOpen));
+  app.use(rateLimit(limit));
+  metricsRoute(context, services, metrics, load);
+  app.use(
+    loadLimit(
+      {
+        requests: options.maximumInFlight ?? 64,
+        bytes: options.maximumBytesInFlight ?? 1024 * MEBIBYTE,
+        bodyBytes: context.limits.requestBytes,
+      },
+      load,
+    ),
+  );
   imageRoutes(context, services);
   questionRoutes(context, services);
   workRoutes(context, services);

@@ -10,8 +10,9 @@ export type { AnalyzeAnswer, AnalyzeRequest, EmbeddingAnswer } from './services/
 export { type Disagreement, type Examination, examine } from './services/examine.ts';
 export type { ImageState } from './services/image-state.ts';
 export { type DescribedFile, describeFolder } from './services/imports.ts';
-export type { Ingested, NewImage } from './services/ingest.ts';
+export type { Ingested } from './services/ingest.ts';
 export { isEnded, type TenantJob } from './services/jobs.ts';
+export type { NewImage } from './services/new-image.ts';
 export type { Source } from './services/query.ts';
 export type { AskRequest, Hit, SearchAnswer, SearchRequest } from './services/search.ts';
 export { createServices, type Services, type ServicesOptions } from './services/services.ts';

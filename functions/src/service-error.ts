@@ -30,6 +30,7 @@ export type ServiceErrorCode =
   | 'rate-limited'
   | 'overloaded'
   | 'time-limit'
+  | 'client-gone'
   | 'no-such-root'
   | 'outside-root'
   | 'not-available'

@@ -1,4 +1,5 @@
 // queryInstances: QIDO-RS (PS3.18 10.6) over the stored images. UIDs are pseudonymous; a query by an original one is hashed and matches.
+import { z } from '@hono/zod-openapi';
 import type { Records } from '@versamammo/platform';
 import { ServiceError } from '../service-error.ts';
 import { type ImageState, isLive, partitions, type StoredImage } from '../services/image-state.ts';
@@ -86,11 +87,27 @@ const UIDS = new Set(['0020000D', '0020000E', '00080018']);
 const PATIENT_ID = '00100020';
 const MOST = 1000;
 
+const Text = z.string().max(256).optional();
+/** What a query may name; attributes by keyword or by their eight hex digits. */
+export const QUERY_PARAMETERS = z.looseObject({
+  limit: z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .optional(),
+  offset: z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .optional(),
+  includefield: z.union([z.string(), z.array(z.string())]).optional(),
+  fuzzymatching: Text,
+  ...Object.fromEntries([...TAGS.keys()].map((keyword) => [keyword, Text])),
+});
+
 /** From the query string. Unknown attributes and values that make no sense: `malformed-request`. */
 export function parseQuery(
   level: Level,
   path: { study?: string | undefined; series?: string | undefined },
-  query: Record<string, string[]>,
+  query: URLSearchParams,
 ): InstanceQuery {
   const match = new Map<string, string>();
   if (path.study !== undefined) match.set('0020000D', path.study);
@@ -99,12 +116,11 @@ export function parseQuery(
   const warnings: string[] = [];
   let limit = MOST;
   let offset = 0;
-  for (const [name, values] of Object.entries(query)) {
-    const [value = ''] = values;
+  for (const [name, value] of query) {
     if (name === 'limit') limit = Math.min(MOST, whole(name, value));
     else if (name === 'offset') offset = whole(name, value);
     else if (name === 'includefield')
-      for (const field of values.flatMap((one) => one.split(','))) include.add(field === 'all' ? field : tagOf(field));
+      for (const field of value.split(',')) include.add(field === 'all' ? field : tagOf(field));
     else if (name === 'fuzzymatching') {
       if (value === 'true')
         warnings.push('The fuzzymatching parameter is not supported. Only literal matching has been performed.');
@@ -170,18 +186,33 @@ function matcher(
   if (known === undefined) return () => false;
   const values = UIDS.has(tag) ? wanted.split(/[,\\]/) : [wanted];
   const hashed = UIDS.has(tag) ? values.map(hash.uid) : tag === PATIENT_ID ? values.map(hash.patient) : [];
-  const patterns = UIDS.has(tag) ? [] : values.filter((value) => /[*?]/.test(value)).map(pattern);
+  const patterns = UIDS.has(tag) ? [] : values.filter((value) => /[*?]/.test(value));
   const exact = new Set([...values, ...hashed]);
   return (image) => {
     const own = known.value([image]);
-    return own !== null && (exact.has(String(own)) || patterns.some((one) => one.test(String(own))));
+    return own !== null && (exact.has(String(own)) || patterns.some((pattern) => isLike(String(own), pattern)));
   };
 }
 
-/** PS3.4 C.2.2.2.4: * is any run of characters, ? any one of them. */
-function pattern(value: string): RegExp {
-  const escaped = value.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`^${escaped.replaceAll(/\*+/g, '.*').replaceAll('?', '.')}$`);
+/** PS3.4 C.2.2.2.4: * is any run of characters, ? any one of them. At most length × length steps, whatever the pattern. */
+function isLike(text: string, pattern: string): boolean {
+  let star = -1;
+  let retry = 0;
+  let p = 0;
+  for (let t = 0; t < text.length; ) {
+    if (pattern[p] === '*') {
+      star = p++;
+      retry = t;
+    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === text[t])) {
+      p++;
+      t++;
+    } else if (star !== -1) {
+      // The last run takes one character more.
+      p = star + 1;
+      t = ++retry;
+    } else return false;
+  }
+  return /^\**$/.test(pattern.slice(p));
 }
 
 function describe(level: Level, images: Images, include: ReadonlySet<string>): DataSet {

@@ -1,114 +1,144 @@
 // /dicomweb: STOW-RS and QIDO-RS, so that a PACS can push and look up (PS3.18). WADO-RS is not served.
-import type { Context } from 'hono';
-import type { AppEnvironment } from '../http/environment.ts';
-import type { OperationContext } from '../http/operation.ts';
-import { problemOf, problemResponse } from '../http/problem.ts';
+import { z } from '@hono/zod-openapi';
+import { bodyOf } from '../http/body.ts';
+import { type Part, parameterOf, readParts } from '../http/multipart.ts';
+import { type Input, type Operation, type OperationContext, operation, type Reply } from '../http/operation.ts';
 import { ServiceError } from '../service-error.ts';
-import type { AccessScope, Principal } from '../services/access.ts';
 import type { Services } from '../services/services.ts';
 import { acceptable } from './acceptable.ts';
-import { type Part, parameterOf, readParts } from './multipart-related.ts';
-import { type Level, parseQuery, queryInstances } from './query.ts';
+import { type Level, parseQuery, QUERY_PARAMETERS, queryInstances } from './query.ts';
 import { storeInstances } from './store.ts';
 
+const DICOM_JSON = 'application/dicom+json';
 const PARTS = 1000;
-type Handler = (c: Context<AppEnvironment>, principal: Principal) => Promise<Response>;
 
-export function dicomwebRoutes(
-  { app, audit }: OperationContext,
-  services: Services,
-  { served }: { served: boolean },
-): void {
+const Uid = z.string().min(1).max(64);
+const PATH = { study: Uid, series: Uid, instance: Uid, frames: z.string().min(1).max(256) };
+const DataSet = z
+  .record(z.string(), z.unknown())
+  .openapi('DicomDataSet', { description: 'DICOM JSON model, PS3.18 F.' });
+
+type Given = Input<Record<string, string>, unknown, unknown>;
+type Spec = Operation<z.ZodObject, z.ZodObject, z.ZodObject>;
+
+export function dicomwebRoutes(context: OperationContext, services: Services, { served }: { served: boolean }): void {
   const { configuration, platform } = services;
 
-  /** Authorised and audited like every operation; described in docs/pacs.md, as DICOM does itself. */
-  function route(method: 'GET' | 'POST', path: string, action: string, scope: AccessScope, handle: Handler): void {
-    app.on(method, `/dicomweb${path}`, async (c) => {
-      c.set('route', `/dicomweb${path}`);
-      const principal = c.get('principal');
-      let response: Response;
-      try {
-        if (principal === null) throw new ServiceError('unauthenticated', 'Send an API key.');
-        if (!principal.scopes.includes(scope))
-          throw new ServiceError('forbidden', `This needs a key of scope \`${scope}\`.`);
+  function route(
+    about: Pick<Spec, 'id' | 'method' | 'summary' | 'answers'> & Partial<Spec> & { scope: 'read' | 'write' },
+    path: string,
+    handle: (input: Given) => Promise<Reply>,
+  ): void {
+    const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+    const params = z.strictObject(Object.fromEntries(Object.entries(PATH).filter(([name]) => names.includes(name))));
+    operation(
+      context,
+      { ...about, path: `/dicomweb${path}`, tag: 'dicomweb', params, problems: [406, 501, ...(about.problems ?? [])] },
+      async (input) => {
         if (!served)
           throw new ServiceError(
             'not-implemented',
             'DICOMweb is served by the Node server alone: run `versamammo serve` beside the PACS.',
           );
-        response = await handle(c, principal);
-      } catch (error) {
-        const problem = problemOf(error, c.get('requestId'));
-        if (problem.defect) c.set('defect', error);
-        response = problemResponse(problem);
-      }
-      await audit.append({
-        time: new Date().toISOString(),
-        tenant: principal?.tenant ?? null,
-        keyId: principal?.keyId ?? null,
-        action,
-        objectId: null,
-        outcome: response.status,
-        requestId: c.get('requestId'),
-      });
-      return response;
-    });
+        return handle({ ...input, params: z.record(z.string(), z.string()).parse(input.params) });
+      },
+    );
   }
 
-  const store: Handler = async (c, { tenant }) => {
-    const type = acceptable(c.req.header('accept'));
-    const study = c.req.param('study') ?? null;
-    const parts = partsOf(c.req.raw, configuration.maximumBytes);
-    const outcome = await storeInstances(services, tenant, parts, { study, signal: c.req.raw.signal });
-    return new Response(JSON.stringify(outcome.body), { status: outcome.status, headers: { 'content-type': type } });
-  };
-  route('POST', '/studies', 'storeInstances', 'write', store);
-  route('POST', '/studies/:study', 'storeInstances', 'write', store);
+  async function store({ principal, params, request, signal }: Given): Promise<Reply> {
+    const type = acceptable(request.headers.get('accept') ?? undefined);
+    const parts = partsOf(request, configuration.maximumBytes);
+    const { status, body } = await storeInstances(services, principal.tenant, parts, {
+      study: params.study ?? null,
+      signal,
+    });
+    return { status, body, headers: { 'content-type': type } };
+  }
+  const stored = (about: string) => ({ about, schema: DataSet, media: DICOM_JSON });
+  for (const [id, path] of [
+    ['storeInstances', '/studies'],
+    ['storeInstancesOfStudy', '/studies/{study}'],
+  ] as const)
+    route(
+      {
+        id,
+        method: 'post',
+        scope: 'write',
+        summary: 'STOW-RS: store instances.',
+        stream: { type: 'multipart/related', about: 'One part of application/dicom for each instance.' },
+        answers: {
+          200: stored('All are stored.'),
+          202: stored('Some are stored.'),
+          409: stored('None is stored; FailureReason says why.'),
+        },
+      },
+      path,
+      store,
+    );
 
   const query =
-    (level: Level): Handler =>
-    async (c, { tenant }) => {
-      const type = acceptable(c.req.header('accept'));
-      const parsed = parseQuery(level, { study: c.req.param('study'), series: c.req.param('series') }, c.req.queries());
+    (level: Level) =>
+    async ({ principal: { tenant }, params, request }: Given): Promise<Reply> => {
+      const type = acceptable(request.headers.get('accept') ?? undefined);
+      const parsed = parseQuery(level, params, new URL(request.url).searchParams);
       const { found, warnings } = await queryInstances(platform.records, tenant, parsed, {
         uid: (original) => services.pseudonymousUid(tenant, original),
         patient: (original) => services.pseudonym(tenant, 'patient', `\0${original}`),
       });
-      const headers = new Headers();
-      for (const warning of warnings) headers.append('warning', `299 versamammo "${warning}"`);
-      if (found.length === 0) return new Response(null, { status: 204, headers });
-      headers.set('content-type', type);
-      return new Response(JSON.stringify(found), { status: 200, headers });
+      const warning = warnings.map((text) => `299 versamammo "${text}"`).join(', ');
+      const headers = { 'content-type': type, ...(warning !== '' && { warning }) };
+      return found.length === 0
+        ? { status: 204, headers: warning === '' ? {} : { warning } }
+        : { body: found, headers };
     };
-  route('GET', '/studies', 'queryStudies', 'read', query('studies'));
-  route('GET', '/series', 'querySeries', 'read', query('series'));
-  route('GET', '/instances', 'queryInstances', 'read', query('instances'));
-  route('GET', '/studies/:study/series', 'querySeries', 'read', query('series'));
-  route('GET', '/studies/:study/instances', 'queryInstances', 'read', query('instances'));
-  route('GET', '/studies/:study/series/:series/instances', 'queryInstances', 'read', query('instances'));
-
-  const retrieve: Handler = async () => {
-    throw new ServiceError(
-      'not-implemented',
-      'WADO-RS is not served: images stay in the PACS; GET /v1/images/{id}/preview shows one.',
+  for (const [id, level, path] of [
+    ['queryStudies', 'studies', '/studies'],
+    ['querySeries', 'series', '/series'],
+    ['queryInstances', 'instances', '/instances'],
+    ['querySeriesOfStudy', 'series', '/studies/{study}/series'],
+    ['queryInstancesOfStudy', 'instances', '/studies/{study}/instances'],
+    ['queryInstancesOfSeries', 'instances', '/studies/{study}/series/{series}/instances'],
+  ] as const)
+    route(
+      {
+        id,
+        method: 'get',
+        scope: 'read',
+        summary: `QIDO-RS: query ${level}.`,
+        query: QUERY_PARAMETERS,
+        answers: {
+          200: { about: 'One data set each.', schema: z.array(DataSet), media: DICOM_JSON },
+          204: { about: 'There is none.' },
+        },
+      },
+      path,
+      query(level),
     );
-  };
-  for (const path of [
-    '/studies/:study',
-    '/studies/:study/metadata',
-    '/studies/:study/series/:series',
-    '/studies/:study/series/:series/metadata',
-    '/studies/:study/series/:series/instances/:instance',
-    '/studies/:study/series/:series/instances/:instance/*',
-  ])
-    route('GET', path, 'retrieve', 'read', retrieve);
+
+  const INSTANCE = '/studies/{study}/series/{series}/instances/{instance}';
+  for (const [id, path] of [
+    ['retrieveStudy', '/studies/{study}'],
+    ['retrieveStudyMetadata', '/studies/{study}/metadata'],
+    ['retrieveSeries', '/studies/{study}/series/{series}'],
+    ['retrieveSeriesMetadata', '/studies/{study}/series/{series}/metadata'],
+    ['retrieveInstance', INSTANCE],
+    ['retrieveInstanceMetadata', `${INSTANCE}/metadata`],
+    ['retrieveRendered', `${INSTANCE}/rendered`],
+    ['retrieveFrames', `${INSTANCE}/frames/{frames}`],
+  ] as const)
+    route({ id, method: 'get', scope: 'read', summary: 'WADO-RS: not served.', answers: {} }, path, async () => {
+      throw new ServiceError(
+        'not-implemented',
+        'WADO-RS is not served: images stay in the PACS; GET /v1/images/{id}/preview shows one.',
+      );
+    });
 }
 
 /** The instances of a request: multipart/related, or one alone as application/dicom. Throws `unsupported-media-type`. */
-function partsOf({ headers, body }: Request, partBytes: number): AsyncIterable<Part> {
-  const type = headers.get('content-type') ?? '';
-  if (body === null) throw new ServiceError('malformed-request', 'The request has no body.');
-  if (/^application\/dicom\s*(;|$)/i.test(type)) return onlyPart(received(body), partBytes);
+function partsOf(request: Request, partBytes: number): AsyncIterable<Part> {
+  const type = request.headers.get('content-type') ?? '';
+  if (request.body === null) throw new ServiceError('malformed-request', 'The request has no body.');
+  if (/^application\/dicom\s*(;|$)/i.test(type)) return onlyPart(bodyOf(request), partBytes);
   const boundary = /^multipart\/related\s*;/i.test(type) ? parameterOf(type, 'boundary') : null;
   const kind = parameterOf(type, 'type') ?? 'application/dicom';
   if (boundary === null || !/^application\/dicom\s*(;|$)/i.test(kind))
@@ -116,7 +146,7 @@ function partsOf({ headers, body }: Request, partBytes: number): AsyncIterable<P
       'unsupported-media-type',
       'Send multipart/related; type="application/dicom"; boundary=…: whole instances, not metadata and bulk data apart.',
     );
-  return readParts(received(body), boundary, { partBytes, parts: PARTS });
+  return readParts(bodyOf(request), boundary, { partBytes, parts: PARTS });
 }
 
 async function* onlyPart(body: AsyncIterable<Uint8Array>, partBytes: number): AsyncIterable<Part> {
@@ -128,12 +158,4 @@ async function* onlyPart(body: AsyncIterable<Uint8Array>, partBytes: number): As
     pieces.push(piece);
   }
   yield { headers: new Map(), body: Buffer.concat(pieces), complete: true };
-}
-
-async function* received(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  try {
-    yield* body;
-  } catch (cause) {
-    throw new ServiceError('malformed-request', 'The request ended before its body did: send it again.', { cause });
-  }
 }

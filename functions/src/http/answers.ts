@@ -50,6 +50,10 @@ export const FieldSchema = FieldName;
 
 /** Ids of ours. */
 export const Id = z.uuid();
+export const UploadId = Id.optional().openapi({ description: 'Id of a finished upload, instead of `file`.' });
+export const KeyId = z.string().regex(/^[0-9a-f]{12}$/);
+export const TenantId = z.string().regex(/^(default|t-[0-9a-f-]{36})$/);
+/** Keys of others' making. */
 export const Key = z.string().min(1).max(128);
 
 export const OwnCollection = z.enum(['own', 'demo']);

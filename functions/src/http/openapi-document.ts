@@ -6,7 +6,7 @@ export function openapiDocument(app: App): object {
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',
-    description: 'An API key, `vm_…`. Not needed on a server on loopback for which no key was made.',
+    description: 'An API key, `vm_…`. Not needed on a server on loopback for which none was ever made.',
   });
   return app.getOpenAPI31Document({
     openapi: '3.1.0',

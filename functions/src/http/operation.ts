@@ -1,21 +1,20 @@
-// operation: one route of the API: documented, authorised, parsed, limited in time, idempotent and audited, the same way everywhere.
-import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
-import { Problem } from '@versamammo/schema';
+// operation: one route of the API: documented, authorised, parsed, limited in time and idempotent, the same way everywhere.
+import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { ServiceError } from '../service-error.ts';
 import type { AccessScope, Principal } from '../services/access.ts';
-import type { Audit } from '../services/audit.ts';
-import type { Idempotency, IdempotentRequest } from '../services/idempotency.ts';
+import type { Idempotency } from '../services/idempotency.ts';
+import { describeOperation } from './describe-operation.ts';
 import type { AppEnvironment } from './environment.ts';
-import { problemOf, problemResponse } from './problem.ts';
-import { type BodyLimits, fingerprintOf, readBody } from './read-body.ts';
+import { type BodyLimits, fingerprintOf, type RequestBody, readBody } from './read-body.ts';
 
 export type App = OpenAPIHono<AppEnvironment>;
 
 /** What all operations of an application share. */
 export interface OperationContext {
   app: App;
-  audit: Audit;
+  /** operationId of each `METHOD /pattern/:id`: what the audit names. */
+  actions: Map<string, string>;
   idempotency: Idempotency;
   limits: BodyLimits & { requestSeconds: number };
 }
@@ -30,16 +29,20 @@ export interface Operation<P extends z.ZodObject, Q extends z.ZodObject, B exten
   tag: string;
   summary: string;
   description?: string;
-  scope: AccessScope;
+  /** Null: open to everybody, documented only by this. */
+  scope: AccessScope | null;
+  /** `id`, if any, is one of ours, and named in the audit; a key of the caller's making is named `key`. */
   params?: P;
   query?: Q;
   body?: B;
   /** `multipart/form-data` with a part `file` is taken beside JSON. */
   takesFile?: boolean;
+  /** A body that the handler reads as it comes, for as long as it comes: without limit of time, and not idempotent. */
+  stream?: { type: string; about: string };
   /** Request headers, documented only. */
   headers?: z.ZodObject;
-  /** Bodies by status; null for none; a string for a media type of bytes. */
-  answers: Record<number, { about: string; schema?: z.ZodType; bytes?: string }>;
+  /** By status: JSON (of media type `media`), or bytes of a media type, or nothing. */
+  answers: Record<number, { about: string; schema?: z.ZodType; media?: string; bytes?: string; etag?: boolean }>;
   /** Statuses of problems beside those of every route. */
   problems?: number[];
 }
@@ -59,27 +62,11 @@ export interface Reply {
   status?: number;
   body?: unknown;
   /** Instead of `body`. */
-  bytes?: Uint8Array;
+  bytes?: Uint8Array | string;
   headers?: Record<string, string>;
-  /** What the audit line names; default: the path's `id` or `key`. */
+  /** What the audit line names, if not the path's `id`. */
   objectId?: string;
 }
-
-const ALWAYS = [400, 401, 403, 404, 413, 415, 422, 429, 503];
-const PROBLEMS: Record<number, string> = {
-  400: 'The request cannot be read.',
-  401: 'The API key is missing or not valid.',
-  403: "The key's scopes do not allow this.",
-  404: 'There is no such thing in this tenant.',
-  409: 'It stands against the present state.',
-  412: 'It was changed meanwhile.',
-  413: 'Too large: send the file through POST /v1/uploads.',
-  415: 'Not a media type or file format that is taken.',
-  422: 'Understood, but it makes no sense.',
-  428: 'If-Match is missing.',
-  429: 'Too many requests: come back after Retry-After seconds.',
-  503: 'Overloaded or a part is away: come back after Retry-After seconds.',
-};
 
 /** Adds a route to the application and to its OpenAPI document. */
 export function operation<
@@ -87,115 +74,88 @@ export function operation<
   Q extends z.ZodObject = typeof Nothing,
   B extends z.ZodObject = typeof Nothing,
 >(
-  context: OperationContext,
-  spec: Operation<P, Q, B>,
+  { app, actions, idempotency, limits }: OperationContext,
+  spec: Operation<P, Q, B> & { scope: AccessScope },
   handle: (input: Input<z.infer<P>, z.infer<Q>, z.infer<B>>) => Promise<Reply>,
 ): void {
-  const { app, audit } = context;
-  app.openAPIRegistry.registerPath(document(spec));
-  const params = spec.params ?? Nothing;
-  const query = spec.query ?? Nothing;
-  const body = spec.body ?? null;
+  const { params = Nothing, query = Nothing, body = null } = spec;
+  const method = spec.method.toUpperCase();
+  const path = spec.path.replaceAll(/\{(\w+)\}/g, ':$1');
+  app.openAPIRegistry.registerPath(describeOperation(spec));
+  actions.set(`${method} ${path}`, spec.id);
 
-  async function answer(
-    c: Context<AppEnvironment>,
-    principal: Principal,
-    signal: AbortSignal,
-  ): Promise<{ reply: Reply; replayed: boolean }> {
-    const input = {
-      principal,
-      signal,
-      request: c.req.raw,
-      params: parse(params, c.req.param(), 'path', 'malformed-request') as z.infer<P>,
-      query: parse(query, queryOf(c), 'query', 'malformed-request') as z.infer<Q>,
-    };
-    const sent =
-      body === null
-        ? { fields: {}, file: null }
-        : await readBody(c.req.raw, context.limits, body, spec.takesFile === true);
-    const complete = {
-      ...input,
-      file: sent.file,
-      body: parse(body ?? Nothing, sent.fields, 'body', 'invalid-request') as z.infer<B>,
-    };
-    const key = spec.method === 'post' ? c.req.header('idempotency-key') : undefined;
-    if (key === undefined) return { reply: await handle(complete), replayed: false };
-    if (!/^[\x21-\x7e]{1,128}$/.test(key))
-      throw new ServiceError('malformed-request', 'An Idempotency-Key has 1 to 128 printable characters.');
-    return once(
-      {
-        tenant: principal.tenant,
-        route: `${spec.method} ${c.req.path}`,
-        key,
-        fingerprint: fingerprintOf(sent),
-      },
-      () => handle(complete),
-    );
+  async function answer(c: Context<AppEnvironment>, principal: Principal, signal: AbortSignal): Promise<Reply> {
+    const request = c.req.raw;
+    const parsedParams = parse(params, c.req.param(), 'path', 'malformed-request') as z.infer<P>;
+    if ('id' in parsedParams) c.set('objectId', String(parsedParams.id));
+    const parsedQuery = parse(query, queryOf(c), 'query', 'malformed-request') as z.infer<Q>;
+    const sent: RequestBody =
+      body === null ? { fields: {}, file: null } : await readBody(request, limits, body, spec.takesFile === true);
+    const parsedBody = parse(body ?? Nothing, sent.fields, 'body', 'invalid-request') as z.infer<B>;
+    const input = { principal, signal, request, params: parsedParams, query: parsedQuery };
+    const work = () => handle({ ...input, body: parsedBody, file: sent.file });
+    const key = spec.method === 'post' && spec.stream === undefined ? c.req.header('idempotency-key') : undefined;
+    return key === undefined ? work() : once(c, principal.tenant, key, sent, work);
   }
 
+  /** The answer to the first request of this key, or the work's. */
   async function once(
-    request: IdempotentRequest,
+    c: Context<AppEnvironment>,
+    tenant: string,
+    key: string,
+    sent: RequestBody,
     work: () => Promise<Reply>,
-  ): Promise<{ reply: Reply; replayed: boolean }> {
-    const first = await context.idempotency.begin(request);
+  ): Promise<Reply> {
+    if (!/^[\x21-\x7e]{1,128}$/.test(key))
+      throw new ServiceError('malformed-request', 'An Idempotency-Key has 1 to 128 printable characters.');
+    const request = { tenant, route: `${spec.method} ${c.req.path}`, key, fingerprint: fingerprintOf(sent) };
+    const first = await idempotency.begin(request);
     if (first !== null)
-      return {
-        reply: { status: first.status, headers: first.headers, bytes: Buffer.from(first.body) },
-        replayed: true,
-      };
+      return { status: first.status, headers: { ...first.headers, 'idempotency-replayed': 'true' }, bytes: first.body };
     try {
       const reply = await work();
-      const { status, headers, text } = encode(reply);
-      await context.idempotency.finish(request, { status, headers, body: text ?? '' });
-      return { reply, replayed: false };
+      await idempotency.finish(request, encode(reply));
+      return reply;
     } catch (error) {
       // Nothing that a caller can mend is kept as an answer: the mended request may come under the same key.
-      await context.idempotency.abandon(request);
+      await idempotency.abandon(request);
       throw error;
     }
   }
 
-  app.on(spec.method.toUpperCase(), spec.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
-    c.set('route', spec.path);
-    const principal = c.get('principal');
-    let objectId = c.req.param('id') ?? c.req.param('key') ?? null;
-    let response: Response;
-    try {
-      if (principal === null) throw new ServiceError('unauthenticated', 'Send an API key.');
-      if (!principal.scopes.includes(spec.scope))
-        throw new ServiceError(
-          'forbidden',
-          `This needs a key of scope \`${spec.scope}\`; this one has ${principal.scopes.join(', ') || 'none'}.`,
-        );
-      const { reply, replayed } = await inTime(context.limits.requestSeconds, c.req.raw.signal, (signal) =>
-        answer(c, principal, signal),
-      );
-      objectId = reply.objectId ?? objectId;
-      response = toResponse(reply);
-      if (replayed) response.headers.set('idempotency-replayed', 'true');
-    } catch (error) {
-      const problem = problemOf(error, c.get('requestId'));
-      if (problem.defect) c.set('defect', error);
-      response = problemResponse(problem);
-    }
-    await audit.append({
-      time: new Date().toISOString(),
-      tenant: principal?.tenant ?? null,
-      keyId: principal?.keyId ?? null,
-      action: spec.id,
-      objectId,
-      outcome: response.status,
-      requestId: c.get('requestId'),
-    });
-    return response;
+  app.on(method, path, async (c) => {
+    const principal = authorised(c, spec.scope);
+    const { signal } = c.req.raw;
+    const reply =
+      spec.stream === undefined
+        ? await inTime(limits.requestSeconds, signal, (limited) => answer(c, principal, limited))
+        : await inTime(null, signal, (limited) => answer(c, principal, limited));
+    if (reply.objectId !== undefined) c.set('objectId', reply.objectId);
+    return toResponse(reply);
   });
 }
 
-/** Throws `time-limit` when time is up, and tells the work through its signal. */
-async function inTime<R>(seconds: number, client: AbortSignal, work: (signal: AbortSignal) => Promise<R>): Promise<R> {
+function authorised(c: Context<AppEnvironment>, scope: AccessScope): Principal {
+  const principal = c.get('principal');
+  if (principal === null) throw c.get('refusal');
+  if (!principal.scopes.includes(scope))
+    throw new ServiceError(
+      'forbidden',
+      `This needs a key of scope \`${scope}\`; this one has ${principal.scopes.join(', ') || 'none'}.`,
+    );
+  return principal;
+}
+
+/** Throws `time-limit` when time is up, and tells the work through its signal; `client-gone` where nobody waits any more. */
+async function inTime<R>(
+  seconds: number | null,
+  client: AbortSignal,
+  work: (signal: AbortSignal) => Promise<R>,
+): Promise<R> {
   const limit = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
+    if (seconds === null) return;
     timer = setTimeout(() => {
       reject(
         new ServiceError(
@@ -208,6 +168,9 @@ async function inTime<R>(seconds: number, client: AbortSignal, work: (signal: Ab
   });
   try {
     return await Promise.race([work(AbortSignal.any([client, limit.signal])), late]);
+  } catch (error) {
+    if (client.aborted) throw new ServiceError('client-gone', 'The client went away.', { cause: error });
+    throw error;
   } finally {
     clearTimeout(timer);
   }
@@ -230,98 +193,21 @@ function parse<S extends z.ZodObject>(
   const errors = result.error.issues
     .slice(0, 20)
     .map(({ path, message }) => ({ path: [where, ...path.map(String)].join('.'), message }));
-  throw new ServiceError(
-    code,
-    `The ${where} does not validate: ${errors
-      .map((e) => `${e.path}: ${e.message}`)
-      .slice(0, 3)
-      .join('; ')}.`,
-    {
-      errors,
-    },
-  );
+  const first = errors.slice(0, 3).map(({ path, message }) => `${path}: ${message}`);
+  throw new ServiceError(code, `The ${where} does not validate: ${first.join('; ')}.`, { errors });
 }
 
-function encode({ status = 200, body, headers = {} }: Reply): {
-  status: number;
-  headers: Record<string, string>;
-  text: string | null;
-} {
+function encode({ status = 200, body, bytes, headers = {} }: Reply) {
+  const isJson = body !== undefined;
   return {
     status,
-    headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
-    text: body === undefined ? null : JSON.stringify(body),
+    headers: isJson ? { 'content-type': 'application/json', ...headers } : headers,
+    body: isJson ? JSON.stringify(body) : typeof bytes === 'string' ? bytes : '',
   };
 }
 
 function toResponse(reply: Reply): Response {
-  const { status, headers, text } = encode(reply);
-  const body = reply.bytes === undefined ? text : status === 204 ? null : new Uint8Array(reply.bytes);
-  return new Response(body, { status, headers });
+  const { status, headers, body } = encode(reply);
+  const content = reply.bytes instanceof Uint8Array ? new Uint8Array(reply.bytes) : body;
+  return new Response(content === '' ? null : content, { status, headers });
 }
-
-function document<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodObject>(
-  spec: Operation<P, Q, B>,
-): RouteConfig {
-  const { body, takesFile } = spec;
-  const problems = [...ALWAYS, ...(spec.problems ?? []), ...(spec.method === 'post' ? [409] : [])];
-  const headers = spec.headers ?? (spec.method === 'post' ? IDEMPOTENCY : undefined);
-  return {
-    method: spec.method,
-    path: spec.path,
-    operationId: spec.id,
-    tags: [spec.tag],
-    summary: spec.summary,
-    description: `${spec.description === undefined ? '' : `${spec.description}\n\n`}Scope: \`${spec.scope}\`.`,
-    security: [{ apiKey: [] }, {}],
-    request: {
-      ...(spec.params && { params: spec.params }),
-      ...(spec.query && { query: spec.query }),
-      ...(headers && { headers }),
-      ...(body && {
-        body: {
-          required: true,
-          content: {
-            'application/json': { schema: body },
-            ...(takesFile === true && {
-              'multipart/form-data': { schema: z.strictObject({ ...body.shape, file: FILE }) },
-            }),
-          },
-        },
-      }),
-    },
-    responses: {
-      ...Object.fromEntries(
-        Object.entries(spec.answers).map(([status, { about, schema, bytes }]) => [
-          status,
-          {
-            description: about,
-            ...(schema && { content: { 'application/json': { schema } } }),
-            ...(bytes !== undefined && { content: { [bytes]: { schema: { type: 'string', format: 'binary' } } } }),
-          },
-        ]),
-      ),
-      ...Object.fromEntries(
-        problems.map((status) => [
-          status,
-          {
-            description: PROBLEMS[status] ?? 'Problem.',
-            content: { 'application/problem+json': { schema: ProblemSchema } },
-          },
-        ]),
-      ),
-    },
-  };
-}
-
-const IDEMPOTENCY = z.object({
-  'idempotency-key': z
-    .string()
-    .min(1)
-    .max(128)
-    .regex(/^[\x21-\x7e]+$/)
-    .optional()
-    .openapi({ description: 'The same key with the same body gets the first answer again, for 24 hours.' }),
-});
-const FILE = z.any().openapi({ type: 'string', format: 'binary', description: 'DICOM, PNG, JPEG or PGM.' });
-const ProblemSchema = Problem.clone().openapi('Problem');

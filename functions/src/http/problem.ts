@@ -32,6 +32,8 @@ const STATUS: Record<string, number> = {
   'idempotency-running': 409,
   'rate-limited': 429,
   'time-limit': 503,
+  // Nobody receives it: for log and audit.
+  'client-gone': 499,
   'no-such-root': 422,
   'outside-root': 422,
   'not-available': 422,
@@ -154,8 +156,8 @@ function titleOf(code: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** As a response; HEAD has no body. */
-export function problemResponse({ problem, headers }: ProblemAnswer): Response {
+/** As a response. */
+export function problemResponse({ problem, headers }: Omit<ProblemAnswer, 'defect'>): Response {
   return new Response(JSON.stringify(problem), {
     status: problem.status,
     headers: { ...headers, 'content-type': 'application/problem+json' },

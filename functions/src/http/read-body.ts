@@ -2,6 +2,8 @@
 import type { z } from 'zod';
 import { ServiceError } from '../service-error.ts';
 import { sha256 } from '../services/identity.ts';
+import { atMost, bodyOf } from './body.ts';
+import { parameterOf, readParts } from './multipart.ts';
 
 export interface RequestBody {
   fields: Record<string, unknown>;
@@ -9,12 +11,13 @@ export interface RequestBody {
 }
 
 export interface BodyLimits {
-  /** Bytes of one request. */
+  /** Bytes of the file of one request. */
   requestBytes: number;
 }
 
-/** How much larger than its file a form may be. */
-const FORM_OVERHEAD = 64 * 1024;
+/** Of everything that is no file. */
+const FIELD_BYTES = 1024 * 1024;
+const PARTS = 64;
 
 /** `fields` decides which of a form's texts are JSON. Throws `unsupported-media-type`, `request-too-large`, `malformed-request`. */
 export async function readBody(
@@ -25,47 +28,27 @@ export async function readBody(
 ): Promise<RequestBody> {
   const type = request.headers.get('content-type') ?? '';
   const isJson = /^application\/json\s*(;|$)/i.test(type);
-  const isForm = takesFile && /^multipart\/form-data\s*;/i.test(type);
+  const isForm = takesFile && /^multipart\/form-data\s*(;|$)/i.test(type);
   if (!isJson && !isForm)
     throw new ServiceError(
       'unsupported-media-type',
       takesFile ? 'Send multipart/form-data with a `file`, or application/json.' : 'Send application/json.',
     );
-  const bytes = await readBytes(request, limits.requestBytes + (isForm ? FORM_OVERHEAD : 0));
-  return isJson ? { fields: parseJson(bytes), file: null } : parseForm(bytes, type, fields);
-}
-
-/** The whole body. Throws `request-too-large` as soon as it is. */
-async function readBytes(request: Request, maximum: number): Promise<Uint8Array<ArrayBuffer>> {
+  const maximum = isForm ? limits.requestBytes + FIELD_BYTES : Math.min(limits.requestBytes, FIELD_BYTES);
   const tooLarge = () =>
     new ServiceError(
       'request-too-large',
-      `A request may have ${maximum} bytes: send larger files through POST /v1/uploads and name the upload's id here.`,
+      isForm
+        ? `A file in a request may have ${limits.requestBytes} bytes: send larger ones through POST /v1/uploads and name the upload's id here.`
+        : `A JSON body may have ${maximum} bytes.`,
     );
   if (Number(request.headers.get('content-length') ?? 0) > maximum) throw tooLarge();
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  if (request.body !== null) {
-    try {
-      for await (const part of request.body) {
-        length += part.byteLength;
-        if (length > maximum) throw tooLarge();
-        parts.push(part);
-      }
-    } catch (error) {
-      if (error instanceof ServiceError) throw error;
-      throw new ServiceError('malformed-request', 'The request ended before its body did: send it again.', {
-        cause: error,
-      });
-    }
-  }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
+  const body = atMost(maximum, bodyOf(request), tooLarge);
+  if (isJson) return { fields: parseJson(Buffer.concat(await Array.fromAsync(body))), file: null };
+  const boundary = parameterOf(type, 'boundary');
+  if (boundary === null)
+    throw new ServiceError('malformed-request', 'The form has no boundary: Content-Type must name it.');
+  return readForm(body, boundary, limits.requestBytes, fields, tooLarge);
 }
 
 function parseJson(bytes: Uint8Array): Record<string, unknown> {
@@ -84,30 +67,58 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-async function parseForm(bytes: Uint8Array<ArrayBuffer>, type: string, schema: z.ZodObject): Promise<RequestBody> {
-  const form = await new Response(bytes, { headers: { 'content-type': type } }).formData().catch((cause: unknown) => {
-    throw new ServiceError(
-      'malformed-request',
-      'The form cannot be read: check the boundary and that every part is complete.',
-      { cause },
-    );
-  });
+/** RFC 7578. File names mean nothing to us. */
+async function readForm(
+  source: AsyncIterable<Uint8Array>,
+  boundary: string,
+  partBytes: number,
+  schema: z.ZodObject,
+  tooLarge: () => ServiceError,
+): Promise<RequestBody> {
   let file: Uint8Array | null = null;
   const texts = new Map<string, string[]>();
-  for (const [name, value] of form) {
+  let bytes = 0;
+  for await (const { headers, body, complete } of readParts(source, boundary, { partBytes, parts: PARTS })) {
+    if (!complete) throw tooLarge();
+    const name = nameOf(headers.get('content-disposition') ?? '');
+    if (name === null)
+      throw new ServiceError('malformed-request', 'A part of the form has no name: Content-Disposition must give it.');
     if (name === 'file') {
       if (file !== null)
         throw new ServiceError('malformed-request', 'The form has more than one `file`: send one per request.');
-      file = typeof value === 'string' ? Buffer.from(value) : new Uint8Array(await value.arrayBuffer());
-    } else if (typeof value === 'string') texts.set(name, [...(texts.get(name) ?? []), value]);
-    else throw new ServiceError('malformed-request', 'Only the part `file` of the form may be a file.');
+      if (body.byteLength === 0) throw new ServiceError('file-missing', 'The file is empty.');
+      file = body;
+      continue;
+    }
+    bytes += body.byteLength;
+    if (bytes > FIELD_BYTES)
+      throw new ServiceError('request-too-large', `The fields of a form may have ${FIELD_BYTES} bytes together.`);
+    texts.set(name, [...(texts.get(name) ?? []), textOf(body)]);
   }
-  if (file?.byteLength === 0) throw new ServiceError('file-missing', 'The file is empty.');
   return {
-    fields: Object.fromEntries([...texts].map(([name, values]) => [name, meaning(schema.shape[name], values)])),
+    fields: Object.fromEntries([...texts].map(([name, values]) => [name, meaning(fieldOf(schema, name), values)])),
     file,
   };
 }
+
+function nameOf(disposition: string): string | null {
+  const [, quoted, plain] = /;\s*name\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/i.exec(disposition) ?? [];
+  return quoted?.replaceAll(/\\(.)/g, '$1') ?? plain ?? null;
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new ServiceError(
+      'malformed-request',
+      'A field of the form is not UTF-8 text: only the part `file` may hold bytes.',
+      { cause },
+    );
+  }
+}
+
+const fieldOf = ({ shape }: z.ZodObject, name: string) => (Object.hasOwn(shape, name) ? shape[name] : undefined);
 
 /** A form's text stands for itself where the field takes text, else for JSON; a repeated field is a list. */
 function meaning(schema: z.core.$ZodType | undefined, values: string[]): unknown {
@@ -121,7 +132,8 @@ function meaning(schema: z.core.$ZodType | undefined, values: string[]): unknown
   return accepts([text]) ? [text] : (json ?? text);
 }
 
-function tryJson(text: string): unknown {
+/** What a text says as JSON; undefined where it is none. */
+export function tryJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,7 +1,16 @@
 // /v1/me, /v1/limits, /v1/models, /v1/tenants, /v1/keys: who may do what, and what there is.
 import { z } from '@hono/zod-openapi';
 import { RESEARCH_USE } from '@versamammo/schema';
-import { ApiKeySchema, LimitsSchema, MadeKeySchema, ModelsSchema, ScopeSchema, TenantSchema } from '../http/answers.ts';
+import {
+  ApiKeySchema,
+  KeyId,
+  LimitsSchema,
+  MadeKeySchema,
+  ModelsSchema,
+  ScopeSchema,
+  TenantId,
+  TenantSchema,
+} from '../http/answers.ts';
 import { type OperationContext, operation } from '../http/operation.ts';
 import { ServiceError } from '../service-error.ts';
 import { type ApiKey, DEFAULT_TENANT, type MadeKey, type Principal } from '../services/access.ts';
@@ -160,7 +169,7 @@ export function accessRoutes(
       tag,
       scope: 'admin',
       summary: 'Remove a tenant that has no images left, and its keys.',
-      params: z.strictObject({ id: z.string().min(1).max(64) }),
+      params: z.strictObject({ id: TenantId }),
       answers: { 204: { about: 'Removed.' } },
       problems: [409],
     },
@@ -219,7 +228,7 @@ export function accessRoutes(
       tag,
       scope: 'admin',
       summary: 'Revoke an API key; it stops working within five seconds everywhere.',
-      params: z.strictObject({ id: z.string().min(1).max(64) }),
+      params: z.strictObject({ id: KeyId }),
       answers: { 204: { about: 'Revoked.' } },
     },
     async ({ principal, params: { id } }) => {

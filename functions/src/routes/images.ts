@@ -12,15 +12,18 @@ import {
   LesionInput,
   OwnCollection,
   StateSchema,
+  UploadId,
 } from '../http/answers.ts';
 import { type OperationContext, operation, type Reply } from '../http/operation.ts';
-import { ServiceError } from '../service-error.ts';
-import type { ImageState } from '../services/image-state.ts';
+import { tryJson } from '../http/read-body.ts';
+import { notFound, ServiceError } from '../service-error.ts';
+import type { Versioned } from '../services/image-state.ts';
 import type { Services } from '../services/services.ts';
+import { withFile } from './with-file.ts';
 
 const NewImageSchema = z
   .strictObject({
-    upload: Id.optional().openapi({ description: 'Id of a finished upload, instead of `file`.' }),
+    upload: UploadId,
     labels: LabelsPatchSchema.optional(),
     lesions: z.array(LesionInput).max(100).optional(),
     patient: Key.optional().openapi({ description: 'Any identifier: only a keyed hash of it is kept.' }),
@@ -51,7 +54,7 @@ const ListQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
-const Image = { about: 'The image.', schema: ImageSchema };
+const Image = { about: 'The image.', schema: ImageSchema, etag: true };
 const Page = z.object({ images: z.array(ImageSchema), next: z.string().nullable() }).openapi('ImagePage');
 
 export function imageRoutes(context: OperationContext, { images, ingest, uploads }: Services): void {
@@ -72,22 +75,21 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       body: NewImageSchema,
       takesFile: true,
       answers: {
-        200: { about: 'The same bytes were there already.', schema: ImageSchema },
-        201: { about: 'Stored and searchable.', schema: ImageSchema },
-        202: { about: 'Stored, not searchable yet.', schema: ImageSchema },
+        200: { about: 'The same bytes were there already.', schema: ImageSchema, etag: true },
+        201: { about: 'Stored and searchable.', schema: ImageSchema, etag: true },
+        202: { about: 'Stored, not searchable yet.', schema: ImageSchema, etag: true },
       },
     },
-    async ({ principal, body: { upload, ...given }, file, signal }) => {
-      if ((file === null) === (upload === undefined))
-        throw new ServiceError('file-missing', 'Send either a `file` or the id of an `upload`.');
-      const bytes = file ?? (await uploads.claim(principal.tenant, upload ?? ''));
-      const { image, version, created } = await ingest.submit(principal.tenant, { ...given, bytes }, { signal });
-      return {
-        ...imageReply({ image, version }),
-        status: created ? (image.state === 'indexed' ? 201 : 202) : 200,
-        objectId: image.id,
-      };
-    },
+    async ({ principal: { tenant }, body: { upload, ...given }, file, signal }) =>
+      withFile(uploads, tenant, { file, upload }, async (bytes) => {
+        if (bytes === null) throw new ServiceError('file-missing', 'Send either a `file` or the id of an `upload`.');
+        const { image, version, created } = await ingest.submit(tenant, { ...given, bytes }, { signal });
+        return {
+          ...imageReply({ image, version }),
+          status: created ? (image.state === 'indexed' ? 201 : 202) : 200,
+          objectId: image.id,
+        };
+      }),
   );
 
   operation(
@@ -120,7 +122,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       params,
       answers: { 200: Image },
     },
-    async ({ principal, params: { id } }) => imageReply(await images.get(principal.tenant, id)),
+    async ({ principal, params: { id } }) => imageReply(await ingest.get(principal.tenant, id)),
   );
 
   operation(
@@ -147,7 +149,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
         );
       const version =
         etag === '*'
-          ? (await images.get(principal.tenant, id)).version
+          ? (await ingest.get(principal.tenant, id)).version
           : Number(/^"v(\d+)"$/.exec(etag)?.[1] ?? Number.NaN);
       return imageReply(await ingest.relabel(principal.tenant, id, body.labels, version));
     },
@@ -167,7 +169,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       problems: [409],
     },
     async ({ principal, params: { id } }) => {
-      if (!(await ingest.remove(principal.tenant, id))) await images.get(principal.tenant, id);
+      if (!(await ingest.remove(principal.tenant, id))) throw notFound('image');
       return { status: 204 };
     },
   );
@@ -189,8 +191,8 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       answers: { 200: { about: 'The picture.', bytes: 'image/png' } },
       problems: [409],
     },
-    async ({ principal, params: { id }, query: { longSide, boxes } }) => ({
-      bytes: await images.preview(principal.tenant, id, { longSide, boxes: boxes === 'true' }),
+    async ({ principal, params: { id }, query: { longSide, boxes }, signal }) => ({
+      bytes: await images.preview(principal.tenant, id, { longSide, boxes: boxes === 'true', signal }),
       headers: { 'content-type': 'image/png' },
     }),
   );
@@ -231,7 +233,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       scope: 'admin',
       summary: 'Let a quarantined image into the index, after somebody has looked at it.',
       params,
-      answers: { 200: Image, 202: { about: 'Released, not searchable yet.', schema: ImageSchema } },
+      answers: { 200: Image, 202: { about: 'Released, not searchable yet.', schema: ImageSchema, etag: true } },
     },
     async ({ principal, params: { id } }) => {
       const released = await ingest.release(principal.tenant, id);
@@ -244,17 +246,18 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
     {
       id: 'getExam',
       method: 'get',
-      path: '/v1/exams/{id}',
+      path: '/v1/exams/{key}',
       tag,
       scope: 'read',
       summary: 'The images of an exam.',
-      params: z.strictObject({ id: Key }),
+      params: z.strictObject({ key: Key }),
       answers: {
         200: { about: 'The exam.', schema: z.object({ id: z.string(), images: z.array(ImageSchema) }).openapi('Exam') },
       },
     },
-    async ({ principal, params: { id } }) => ({
-      body: { id, images: (await images.exam(principal.tenant, id)).map(imageOf) },
+    async ({ principal, params: { key } }) => ({
+      body: { id: key, images: (await images.exam(principal.tenant, key)).map(imageOf) },
+      objectId: key,
     }),
   );
 
@@ -275,6 +278,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
     },
     async ({ principal, params: { key } }) => ({
       body: { removed: await images.removePatient(principal.tenant, key) },
+      objectId: key,
     }),
   );
 
@@ -332,14 +336,6 @@ function parseFilter(text: string | undefined): Filter | undefined {
   );
 }
 
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 function parseCollections(text: string) {
   const result = Collections.safeParse(text.split(','));
   if (result.success) return result.data;
@@ -347,7 +343,7 @@ function parseCollections(text: string) {
 }
 
 /** What a caller sees of an image. */
-function imageOf({ image, version }: { image: ImageState; version: number }): z.infer<typeof ImageSchema> {
+function imageOf({ image, version }: Versioned): z.infer<typeof ImageSchema> {
   const { id, state, reason, collection, record, facts, regions, sha256, bytes, space, createdAt, updatedAt } = image;
   const { patient, exam, dataset, sourceImageId, licence, labels, lesions } = record;
   const { format, rows, columns, frame, frames, spacing, mirrored, warnings } = facts;
@@ -381,7 +377,7 @@ function imageOf({ image, version }: { image: ImageState; version: number }): z.
   };
 }
 
-function imageReply(found: { image: ImageState; version: number }): Reply {
+function imageReply(found: Versioned): Reply {
   const body = imageOf(found);
   return { body, headers: { etag: body.etag } };
 }

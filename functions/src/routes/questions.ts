@@ -10,20 +10,22 @@ import {
   Id,
   Key,
   SearchAnswerSchema,
+  UploadId,
 } from '../http/answers.ts';
 import { type OperationContext, operation } from '../http/operation.ts';
 import type { Services } from '../services/services.ts';
+import { withFile } from './with-file.ts';
 
 /** Where the image comes from; a `file` in the form is the third way. */
-const source = {
-  upload: Id.optional().openapi({ description: 'Id of a finished upload.' }),
+const source = z.object({
+  upload: UploadId,
   image: Id.optional().openapi({ description: 'Id of a stored image.' }),
-};
+});
 const Share = z.number().min(0).max(1);
 
 const SearchSchema = z
   .strictObject({
-    ...source,
+    ...source.shape,
     exam: Key.optional(),
     vector: z.array(z.number()).min(2).max(512).optional(),
     space: z
@@ -46,7 +48,7 @@ const SearchSchema = z
 
 const AskSchema = z
   .strictObject({
-    ...source,
+    ...source.shape,
     question: z.string().trim().min(1).max(1000),
     options: z
       .array(z.string().min(1).max(200))
@@ -61,7 +63,7 @@ const AskSchema = z
 
 const AnalyzeSchema = z
   .strictObject({
-    ...source,
+    ...source.shape,
     prior: z
       .record(z.string().max(64), z.record(z.string().max(64), Share))
       .optional()
@@ -70,81 +72,79 @@ const AnalyzeSchema = z
   })
   .openapi('AnalyzeRequest');
 
-const EmbedSchema = z.strictObject({ ...source, box: BoxSchema.optional() }).openapi('EmbedRequest');
+const EmbedSchema = z.strictObject({ ...source.shape, box: BoxSchema.optional() }).openapi('EmbedRequest');
 
-export function questionRoutes(context: OperationContext, { search, analyze }: Services): void {
-  operation(
-    context,
+export function questionRoutes(context: OperationContext, { search, analyze, uploads }: Services): void {
+  /** A question about one image, however that is given. */
+  function question<B extends z.ZodObject, A>(
+    about: { id: string; path: string; summary: string; body: B; answer: string; schema: z.ZodType<A> },
+    ask: (tenant: string, request: z.infer<B> & { file: Uint8Array | null }, signal: AbortSignal) => Promise<A>,
+  ): void {
+    const { answer, schema, ...spec } = about;
+    operation(
+      context,
+      {
+        ...spec,
+        method: 'post',
+        tag: 'questions',
+        scope: 'read',
+        takesFile: true,
+        answers: { 200: { about: answer, schema } },
+      },
+      async ({ principal: { tenant }, body, file, signal }) => {
+        const { upload, image } = source.parse(body);
+        return {
+          body: await withFile(uploads, tenant, { file, upload }, (bytes) =>
+            ask(tenant, { ...body, file: bytes }, signal),
+          ),
+          ...(image !== undefined && { objectId: image }),
+        };
+      },
+    );
+  }
+
+  question(
     {
       id: 'search',
-      method: 'post',
       path: '/v1/search',
-      tag: 'questions',
-      scope: 'read',
       summary: 'Similar cases, by file, image, exam, region or vector.',
       body: SearchSchema,
-      takesFile: true,
-      answers: { 200: { about: 'The most similar cases, best first.', schema: SearchAnswerSchema } },
+      answer: 'The most similar cases, best first.',
+      schema: SearchAnswerSchema,
     },
-    async ({ principal, body, file, signal }) => ({
-      body: await search.search(principal.tenant, { ...body, file }, signal),
-      ...objectOf(body),
-    }),
+    search.search,
   );
-  operation(
-    context,
+  question(
     {
       id: 'ask',
-      method: 'post',
       path: '/v1/vqa',
-      tag: 'questions',
-      scope: 'read',
       summary: 'Ask a question about an image.',
       body: AskSchema,
-      takesFile: true,
-      answers: { 200: { about: 'The answer with its evidence.', schema: AnswerSchema } },
+      answer: 'The answer with its evidence.',
+      schema: AnswerSchema,
     },
-    async ({ principal, body, file, signal }) => ({
-      body: await search.ask(principal.tenant, { ...body, file }, signal),
-      ...objectOf(body),
-    }),
+    search.ask,
   );
-  operation(
-    context,
+  question(
     {
       id: 'analyze',
-      method: 'post',
       path: '/v1/analyze',
-      tag: 'questions',
-      scope: 'read',
       summary: 'Classification, detection and segmentation.',
       body: AnalyzeSchema,
-      takesFile: true,
-      answers: { 200: { about: 'What every head says.', schema: AnalysisSchema } },
+      answer: 'What every head says.',
+      schema: AnalysisSchema,
     },
-    async ({ principal, body, file, signal }) => ({
-      body: await analyze.analyze(principal.tenant, { ...body, file }, signal),
-      ...objectOf(body),
-    }),
+    analyze.analyze,
   );
-  operation(
-    context,
+  question(
     {
       id: 'embed',
-      method: 'post',
       path: '/v1/embeddings',
-      tag: 'questions',
-      scope: 'read',
       summary: 'The vector of an image, or of a part of it.',
       body: EmbedSchema,
-      takesFile: true,
-      answers: { 200: { about: 'A unit vector.', schema: EmbeddingSchema } },
+      answer: 'A unit vector.',
+      schema: EmbeddingSchema,
     },
-    async ({ principal, body, file, signal }) => ({
-      body: await analyze.embed(principal.tenant, { ...body, file }, signal),
-      ...objectOf(body),
-    }),
+    analyze.embed,
   );
 }
-
-const objectOf = ({ image }: { image?: string | undefined }) => (image === undefined ? {} : { objectId: image });

@@ -54,6 +54,7 @@ const KEY = /^vm_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/;
 /** How long a key found in Records is trusted without looking again: a revoked key stops working within it. */
 const TRUSTED_MS = 5000;
 const REMEMBERED = 1000;
+const KEYS_WERE_MADE = 'keys-were-made';
 
 export function createAccess(records: Records) {
   const seen = new Map<string, { key: StoredKey | null; until: number }>();
@@ -85,6 +86,8 @@ export function createAccess(records: Records) {
       expiresAt,
     };
     const stored: StoredKey = { ...key, hash: hashOf(secret).toString('hex') };
+    // Before the key: from now on every request needs one, also once this one has expired or was revoked.
+    await records.put(partitions.installation, KEYS_WERE_MADE, {});
     await records.put(partitions.keys, id, stored, {
       condition: 'absent',
       ...(expiresAt !== null && { expiresAt: new Date(expiresAt) }),
@@ -120,8 +123,7 @@ export function createAccess(records: Records) {
     /** Whether a key was ever made: from then on every request needs one. */
     async hasKeys(): Promise<boolean> {
       if (anyKey !== null && (anyKey.value || anyKey.until > Date.now())) return anyKey.value;
-      let value = false;
-      for await (const _ of records.query(partitions.keys, { limit: 1 })) value = true;
+      const value = (await records.get(partitions.installation, KEYS_WERE_MADE)) !== null;
       anyKey = { value, until: Date.now() + 1000 };
       return value;
     },

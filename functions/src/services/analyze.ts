@@ -46,7 +46,7 @@ export function createAnalyze({ queries, model }: { queries: Queries; model(): P
   return {
     async analyze(tenant: string, request: AnalyzeRequest, signal?: AbortSignal): Promise<AnalyzeAnswer> {
       const opened = await model();
-      const { mammogram } = await queries.open(tenant, request);
+      const { mammogram } = await queries.open(tenant, request, signal);
       const { embedding, classification, detections, segmentations, support } = await opened.analyze(mammogram, {
         deadlineMs: RUN_MS,
         ...(signal && { signal }),
@@ -70,7 +70,7 @@ export function createAnalyze({ queries, model }: { queries: Queries; model(): P
       signal?: AbortSignal,
     ): Promise<EmbeddingAnswer> {
       const opened = await model();
-      const { mammogram } = await queries.open(tenant, source);
+      const { mammogram } = await queries.open(tenant, source, signal);
       const run = { deadlineMs: RUN_MS, ...(signal && { signal }) };
       if (box !== undefined) checkBox(box, mammogram);
       const embedding =

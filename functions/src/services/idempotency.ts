@@ -1,5 +1,5 @@
 // Idempotency: the answer to a request that was sent before under the same key, for 24 hours.
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { type ObjectStore, PreconditionFailed, type Records } from '@versamammo/platform';
@@ -15,6 +15,8 @@ export interface StoredAnswer {
 
 interface Entry {
   fingerprint: string;
+  /** The process that is at it. */
+  owner: string;
   /** Null while the first request is still running. */
   answer: { sealed: string } | { object: string } | null;
 }
@@ -44,8 +46,18 @@ const LARGEST_IN_RECORDS = 200_000;
 const zip = promisify(gzip);
 const unzip = promisify(gunzip);
 
-/** `key`: 32 bytes. Answers may hold secrets that are shown once, so they are kept encrypted. `store` takes large ones, under `uploads/`. */
-export function createIdempotency(records: Records, store: ObjectStore, key: Uint8Array): Idempotency {
+export interface IdempotencyParts {
+  records: Records;
+  /** Takes large answers, under `uploads/`. */
+  store: ObjectStore;
+  /** 32 bytes. Answers may hold secrets that are shown once, so they are kept encrypted. */
+  key: Uint8Array;
+  /** This process works alone on the records: a request that another one began died with it. */
+  alone: boolean;
+}
+
+export function createIdempotency({ records, store, key, alone }: IdempotencyParts): Idempotency {
+  const owner = randomUUID();
   const sortOf = ({ route, key: given }: IdempotentRequest) => sha256(`${route}\0${given}`);
   const partitionOf = ({ tenant }: IdempotentRequest) => partitions.idempotency(tenant);
 
@@ -67,31 +79,31 @@ export function createIdempotency(records: Records, store: ObjectStore, key: Uin
 
   return {
     async begin(request) {
-      const entry: Entry = { fingerprint: request.fingerprint, answer: null };
-      try {
-        await records.put(partitionOf(request), sortOf(request), entry, {
-          condition: 'absent',
-          expiresAt: new Date(Date.now() + RUNNING_MS),
-        });
-        return null;
-      } catch (error) {
-        if (!(error instanceof PreconditionFailed)) throw error;
-      }
       const stored = await records.get<Entry>(partitionOf(request), sortOf(request));
       if (stored !== null && stored.value.fingerprint !== request.fingerprint)
         throw new ServiceError(
           'idempotency-conflict',
           'This Idempotency-Key was used for another request: use a new key for each new request.',
         );
-      if (stored === null || stored.value.answer === null)
-        throw new ServiceError(
+      if (stored !== null && stored.value.answer !== null) return open(stored.value.answer);
+      const running = () =>
+        new ServiceError(
           'idempotency-running',
           'The first request with this Idempotency-Key is still running: try again in a moment.',
-          {
-            retryAfterSeconds: 1,
-          },
+          { retryAfterSeconds: 1 },
         );
-      return open(stored.value.answer);
+      const died = stored !== null && alone && stored.value.owner !== owner;
+      if (stored !== null && !died) throw running();
+      const entry: Entry = { fingerprint: request.fingerprint, owner, answer: null };
+      await records
+        .put(partitionOf(request), sortOf(request), entry, {
+          condition: stored === null ? 'absent' : { version: stored.version },
+          expiresAt: new Date(Date.now() + RUNNING_MS),
+        })
+        .catch((error: unknown) => {
+          throw error instanceof PreconditionFailed ? running() : error;
+        });
+      return null;
     },
     async finish(request, answer) {
       const sealed = await seal(answer);
@@ -100,6 +112,7 @@ export function createIdempotency(records: Records, store: ObjectStore, key: Uin
       if (!small) await store.put(object, sealed);
       const entry: Entry = {
         fingerprint: request.fingerprint,
+        owner,
         answer: small ? { sealed: sealed.toString('base64') } : { object },
       };
       await records.put(partitionOf(request), sortOf(request), entry, { expiresAt: new Date(Date.now() + DAY_MS) });

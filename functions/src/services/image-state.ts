@@ -76,6 +76,7 @@ export interface ImageState {
 
 /** Partitions of Records. The tenant is part of the partition, so that no query can cross tenants. */
 export const partitions = {
+  installation: 'installation',
   tenants: 'tenants',
   keys: 'keys',
   /** `<tenant>/<image>` of every image whose derived parts may lag behind its record. */

@@ -1,18 +1,13 @@
 // Images: reading, listing and removing what is stored.
-import { preview } from '@versamammo/imaging';
 import type { CaseIndex } from '@versamammo/index';
 import type { Model } from '@versamammo/model';
 import { NotFound, type ObjectStore, type Records } from '@versamammo/platform';
 import type { Collection, FieldName, FieldValue, Filter } from '@versamammo/schema';
 import { notFound, ServiceError } from '../service-error.ts';
-import { type ImageState, isLive, partitions, type State, type StoredImage } from './image-state.ts';
-import { type Ingest, linkKey } from './ingest.ts';
+import { isLive, linkKey, partitions, type State, type StoredImage, type Versioned } from './image-state.ts';
+import type { Imaging } from './imaging.ts';
+import type { Ingest } from './ingest.ts';
 import type { Queries } from './query.ts';
-
-export interface Versioned {
-  image: ImageState;
-  version: number;
-}
 
 export interface ListRequest {
   filter?: Filter | undefined;
@@ -31,7 +26,9 @@ export interface HeatMap {
 
 export interface ImagesParts {
   records: Records;
+  images: ObjectStore;
   previews: ObjectStore;
+  imaging: Imaging;
   ingest: Ingest;
   queries: Queries;
   index(): Promise<CaseIndex>;
@@ -40,13 +37,16 @@ export interface ImagesParts {
 
 export type Images = ReturnType<typeof createImages>;
 
-export function createImages({ records, previews, ingest, queries, index, model }: ImagesParts) {
-  async function get(tenant: string, id: string): Promise<Versioned> {
-    const stored = await ingest.find(tenant, id);
-    if (stored === null || !isLive(stored.value)) throw notFound('image');
-    return { image: stored.value, version: stored.version };
-  }
-
+export function createImages({
+  records,
+  images: store,
+  previews,
+  imaging,
+  ingest,
+  queries,
+  index,
+  model,
+}: ImagesParts) {
   /** By id, ascending. With a filter: searchable images, by the index. */
   async function list(
     tenant: string,
@@ -86,7 +86,6 @@ export function createImages({ records, previews, ingest, queries, index, model 
   }
 
   return {
-    get,
     list,
     async exam(tenant: string, key: string): Promise<Versioned[]> {
       const images = await linked(partitions.exams(tenant), tenant, key);
@@ -119,7 +118,7 @@ export function createImages({ records, previews, ingest, queries, index, model 
     async preview(
       tenant: string,
       id: string,
-      { longSide, boxes }: { longSide: number; boxes: boolean },
+      { longSide, boxes, signal }: { longSide: number; boxes: boolean; signal?: AbortSignal | undefined },
     ): Promise<Uint8Array> {
       const state = await queries.storedImage(tenant, id);
       const key = `${tenant}/${id}/${state.generation}/${longSide}${boxes ? '-boxes' : ''}.png`;
@@ -128,11 +127,13 @@ export function createImages({ records, previews, ingest, queries, index, model 
       } catch (error) {
         if (!(error instanceof NotFound)) throw error;
       }
-      const mammogram = await ingest.readStored(state);
-      const overlay = boxes
-        ? { overlay: { boxes: state.regions.map(({ box }) => box), toGrid: mammogram.toSource } }
-        : {};
-      const png = preview(mammogram, { longSide, ...overlay });
+      const png = await imaging.preview(await store.get(state.object), {
+        frame: state.frame,
+        caller: state.caller,
+        longSide,
+        boxes: boxes ? state.regions.map(({ box }) => box) : [],
+        signal,
+      });
       await previews.put(key, png, { contentType: 'image/png' });
       // A delete in between has looked for previews already.
       const now = await ingest.find(tenant, id);

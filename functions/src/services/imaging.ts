@@ -1,4 +1,4 @@
-// Imaging: decoding and de-identification as the services use it, off the main thread.
+// Imaging: decoding, de-identification and previews as the services use them, off the main thread.
 import {
   createImagingPool,
   DEFAULT_LIMITS,
@@ -7,25 +7,40 @@ import {
   type TenantKey,
 } from '@versamammo/imaging';
 import type { Configuration } from '@versamammo/platform';
-import type { Mammogram } from '@versamammo/schema';
+import type { Box, Mammogram } from '@versamammo/schema';
 import type { CallerFacts } from './image-state.ts';
 
+export interface ReadOptions {
+  frame?: number | null | undefined;
+  caller?: CallerFacts | undefined;
+  /** Gives up waiting, and the work itself. */
+  signal?: AbortSignal | undefined;
+}
+
 export interface Imaging {
-  deidentify(bytes: Uint8Array, tenantKey: TenantKey): Promise<Deidentified>;
+  deidentify(bytes: Uint8Array, tenantKey: TenantKey, signal?: AbortSignal): Promise<Deidentified>;
   /** A file that is asked about and not kept, with the pseudonymous keys of what its header names. */
   readQuery(bytes: Uint8Array, tenantKey: TenantKey): ReturnType<ImagingPool['readQuery']>;
-  read(bytes: Uint8Array, options?: { frame?: number | null; caller?: CallerFacts }): Promise<Mammogram>;
+  read(bytes: Uint8Array, options?: ReadOptions): Promise<Mammogram>;
+  /** 8-bit PNG of the breast, chest wall on the left; `boxes`, in source pixels, are outlined. */
+  preview(bytes: Uint8Array, options: ReadOptions & { longSide: number; boxes: readonly Box[] }): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
 export function openImaging({ maximumBytes }: Configuration): Imaging {
   const limits = { ...DEFAULT_LIMITS, maxBytes: maximumBytes };
   const pool = createImagingPool();
+  const how = ({ frame, caller = {} }: ReadOptions) => ({
+    limits,
+    hints: caller,
+    ...(frame !== null && frame !== undefined && { frame }),
+  });
   return {
-    deidentify: (bytes, tenantKey) => pool.deidentify(bytes, tenantKey, limits),
+    deidentify: (bytes, tenantKey, signal) => pool.deidentify(bytes, tenantKey, limits, signal),
     readQuery: (bytes, tenantKey) => pool.readQuery(bytes, tenantKey, { limits }),
-    read: (bytes, { frame, caller = {} } = {}) =>
-      pool.read(bytes, { limits, hints: caller, ...(frame !== null && frame !== undefined && { frame }) }),
+    read: (bytes, options = {}) => pool.read(bytes, how(options), options.signal),
+    preview: (bytes, { longSide, boxes, ...options }) =>
+      pool.previewBreast(bytes, { ...how(options), longSide, boxes }, options.signal),
     close: () => pool.close(),
   };
 }

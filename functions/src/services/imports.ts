@@ -7,8 +7,8 @@ import { Labels, type LabelsPatch, type Lesion, PreparedCase, VersaMammoError } 
 import { z } from 'zod';
 import { ServiceError } from '../service-error.ts';
 import { DEFAULT_TENANT } from './access.ts';
-import type { NewImage } from './ingest.ts';
 import type { TenantJob, TenantJobs } from './jobs.ts';
+import type { NewImage } from './new-image.ts';
 
 const Item = z.object({
   file: z.string(),

@@ -1,6 +1,12 @@
 // Ingest: bytes → record `received` → vectors in the index → record `indexed`, and back again on delete. Every step is repeatable.
 import type { TenantKey } from '@versamammo/imaging';
-import { type ObjectStore, PreconditionFailed, type Queue, type Records, type StoredRecord } from '@versamammo/platform';
+import {
+  type ObjectStore,
+  PreconditionFailed,
+  type Queue,
+  type Records,
+  type StoredRecord,
+} from '@versamammo/platform';
 import { Labels, type LabelsPatch, type Mammogram, VersaMammoError } from '@versamammo/schema';
 import { notFound, ServiceError } from '../service-error.ts';
 import { imageId, sha256 } from './identity.ts';
@@ -118,7 +124,11 @@ export function createIngest(parts: IngestParts) {
   }
 
   /** Intent, bytes, record: in this order, so that a kill at any point leaves nothing that a start does not find. */
-  async function store(state: ImageState, bytes: Uint8Array, existing: StoredRecord<StoredImage> | null): Promise<void> {
+  async function store(
+    state: ImageState,
+    bytes: Uint8Array,
+    existing: StoredRecord<StoredImage> | null,
+  ): Promise<void> {
     const pending = pendingOf(state);
     await records.put(partitions.pending, pendingKey(pending), pending);
     const old = existing?.value;
@@ -143,7 +153,10 @@ export function createIngest(parts: IngestParts) {
     } catch (error) {
       await reconcile(pending);
       if (error instanceof PreconditionFailed)
-        throw new ServiceError('conflict', `The image ${state.id} was changed by another request meanwhile: try again.`);
+        throw new ServiceError(
+          'conflict',
+          `The image ${state.id} was changed by another request meanwhile: try again.`,
+        );
       throw error;
     }
     if (replaced !== null) await reconcile(replaced);
@@ -251,7 +264,12 @@ export function createIngest(parts: IngestParts) {
         };
         try {
           await records.transact([
-            { partition: partitions.images(tenant), sort: id, value: tombstone, condition: { version: stored.version } },
+            {
+              partition: partitions.images(tenant),
+              sort: id,
+              value: tombstone,
+              condition: { version: stored.version },
+            },
             writePending(pendingOf(tombstone)),
             ...unlink(stored.value, null),
           ]);
@@ -347,10 +365,11 @@ export function createIngest(parts: IngestParts) {
     });
   }
 
-  /** What a start does: goes on with everything that a stop interrupted. */
-  async function resume(): Promise<number> {
+  /** What a start does: goes on with everything that a stop interrupted. `olderThanMs` leaves alone what other processes may be at. */
+  async function resume({ olderThanMs }: { olderThanMs: number }): Promise<number> {
     let count = 0;
     for await (const { value } of records.query<Pending>(partitions.pending)) {
+      if (Date.now() - Date.parse(value.at) < olderThanMs) continue;
       await inTurn(`${value.tenant}/${value.id}`, () => reconcile(value));
       count++;
     }

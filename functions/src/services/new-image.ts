@@ -1,7 +1,15 @@
 // newImageState: what a caller hands in and what the file says, as the first record of an image.
 import { randomUUID } from 'node:crypto';
 import type { Deidentified } from '@versamammo/imaging';
-import { type Box, CaseRecord, type Collection, Labels, type LabelsPatch, type Lesion, type Mammogram } from '@versamammo/schema';
+import {
+  type Box,
+  CaseRecord,
+  type Collection,
+  Labels,
+  type LabelsPatch,
+  type Lesion,
+  type Mammogram,
+} from '@versamammo/schema';
 import { readDicomIdentity } from '../dicomweb/read-identity.ts';
 import { regionId } from './identity.ts';
 import type { CallerFacts, ImageState } from './image-state.ts';

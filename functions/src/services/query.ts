@@ -1,17 +1,15 @@
-// Query: what a caller asks about (a file, an upload, an image that is stored) as a mammogram with pseudonymous keys.
+// Query: what a caller asks about (a file, an image that is stored) as a mammogram with pseudonymous keys.
 import type { TenantKey } from '@versamammo/imaging';
 import type { Box, Mammogram } from '@versamammo/schema';
-import { notFound, ServiceError } from '../service-error.ts';
+import { ServiceError } from '../service-error.ts';
 import { imageId, sha256 } from './identity.ts';
-import { type ImageState, isLive } from './image-state.ts';
+import type { ImageState } from './image-state.ts';
 import type { Imaging } from './imaging.ts';
 import type { Ingest } from './ingest.ts';
-import type { Uploads } from './uploads.ts';
 
 /** Exactly one of them. */
 export interface Source {
   file?: Uint8Array | null | undefined;
-  upload?: string | undefined;
   image?: string | undefined;
 }
 
@@ -25,18 +23,29 @@ export interface Opened {
 
 export type Queries = ReturnType<typeof createQueries>;
 
-export function createQueries(parts: {
-  ingest: Ingest;
-  imaging: Imaging;
-  uploads: Uploads;
-  tenantKey(tenant: string): TenantKey;
-}) {
-  async function bytesOf(tenant: string, source: Source): Promise<Uint8Array | null> {
-    if (source.file !== null && source.file !== undefined) return source.file;
-    return source.upload === undefined ? null : parts.uploads.claim(tenant, source.upload);
+export function createQueries(parts: { ingest: Ingest; imaging: Imaging; tenantKey(tenant: string): TenantKey }) {
+  const reading = new Map<string, Promise<Opened>>();
+
+  /** Throws `not-searchable` for one in quarantine. */
+  async function storedImage(tenant: string, id: string): Promise<ImageState> {
+    const { image } = await parts.ingest.get(tenant, id);
+    if (image.state === 'quarantined')
+      throw new ServiceError(
+        'not-searchable',
+        `The image ${id} is in quarantine: an administrator must release it first.`,
+      );
+    return image;
   }
 
-  const reading = new Map<string, Promise<Opened>>();
+  async function openStored(tenant: string, id: string, signal?: AbortSignal): Promise<Opened> {
+    const state = await storedImage(tenant, id);
+    const { exam, patient } = state.record;
+    return {
+      mammogram: await parts.ingest.readStored(state, signal),
+      state,
+      self: { id, image: id, exam, patient, sha256: state.sha256 },
+    };
+  }
 
   /** Several requests about the same file at the same time share its decoding; nothing of it is kept. */
   function openFile(tenant: string, bytes: Uint8Array): Promise<Opened> {
@@ -55,37 +64,14 @@ export function createQueries(parts: {
     return opened;
   }
 
-  async function storedImage(tenant: string, id: string): Promise<ImageState> {
-    const stored = await parts.ingest.find(tenant, id);
-    if (stored === null || !isLive(stored.value)) throw notFound('image');
-    if (stored.value.state === 'quarantined')
-      throw new ServiceError(
-        'not-searchable',
-        `The image ${id} is in quarantine: an administrator must release it first.`,
-      );
-    return stored.value;
-  }
-
   return {
-    bytesOf,
     storedImage,
-    /** Decodes. A file's keys become pseudonymous, so that its patient can be compared with stored ones. */
-    async open(tenant: string, source: Source): Promise<Opened> {
-      const given = [source.file ?? undefined, source.upload, source.image].filter((one) => one !== undefined).length;
-      if (given !== 1)
+    /** Decodes; throws what `imaging` refuses. A file's keys become pseudonymous, so that its patient can be compared with stored ones. */
+    async open(tenant: string, { file, image }: Source, signal?: AbortSignal): Promise<Opened> {
+      const hasFile = file !== null && file !== undefined;
+      if (hasFile === (image !== undefined))
         throw new ServiceError('invalid-request', 'Name exactly one of: a `file`, an `upload`, an `image`.');
-      if (source.image !== undefined) {
-        const state = await storedImage(tenant, source.image);
-        const { exam, patient } = state.record;
-        return {
-          mammogram: await parts.ingest.readStored(state),
-          state,
-          self: { id: state.id, image: state.id, exam, patient, sha256: state.sha256 },
-        };
-      }
-      const bytes = await bytesOf(tenant, source);
-      if (bytes === null) throw new ServiceError('file-missing', 'There is no file in this request.');
-      return openFile(tenant, bytes);
+      return hasFile ? openFile(tenant, file) : openStored(tenant, image ?? '', signal);
     },
   };
 }

@@ -111,7 +111,7 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
 
   async function search(tenant: string, request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
     const { vector, exam, box } = request;
-    const hasSource = [request.file ?? undefined, request.upload, request.image].some((one) => one !== undefined);
+    const hasSource = (request.file ?? request.image) !== undefined;
     if ([hasSource, vector !== undefined, exam !== undefined].filter(Boolean).length !== 1)
       throw new ServiceError(
         'invalid-request',
@@ -135,7 +135,7 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
       const searched = await regions();
       if (searched === null)
         throw new ServiceError('not-in-bundle', 'This bundle has no vectors of regions: search without `box`.');
-      const { mammogram, self } = await queries.open(tenant, request);
+      const { mammogram, self } = await queries.open(tenant, request, signal);
       checkBox(box, mammogram);
       const [embedding] = await (await model()).embedRegions(mammogram, [box], {
         deadlineMs: RUN_MS,
@@ -160,7 +160,7 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
       if (stored !== undefined)
         return answerOf(await searched.search(scope, { ...common, by: { id: request.image } }), searched);
     }
-    const { mammogram, self } = await queries.open(tenant, request);
+    const { mammogram, self } = await queries.open(tenant, request, signal);
     const { vector: own } = await (await model()).embed(mammogram, { deadlineMs: RUN_MS, ...(signal && { signal }) });
     return answerOf(await searched.search(scope, { ...common, by: { vector: own }, self }), searched);
   }
@@ -203,7 +203,7 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
   /** Answers a question about an image. Synthetic cases say nothing about a real one. */
   async function ask(tenant: string, request: AskRequest, signal?: AbortSignal): Promise<Answer> {
     const [opened, searched] = await Promise.all([model(), index()]);
-    const { mammogram, self, state } = await queries.open(tenant, request);
+    const { mammogram, self, state } = await queries.open(tenant, request, signal);
     const run = { deadlineMs: RUN_MS, ...(signal && { signal }) };
     const isDemo = state?.collection === 'demo' || mammogram.source.format === 'phantom';
     const consulted: Neighbour[] = [];

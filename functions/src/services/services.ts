@@ -28,6 +28,7 @@ import { createQueries } from './query.ts';
 import { createSearch, type Search } from './search.ts';
 import { createTrainingRuns, type TrainingRuns } from './training-runs.ts';
 import { createUploads, type Uploads } from './uploads.ts';
+import { createVectors } from './vectors.ts';
 
 export interface ServicesOptions {
   /** Opened already, and closed by whoever opened it. */
@@ -73,12 +74,18 @@ export interface Services {
 const EmbedMessage = z.object({ kind: z.literal('embed'), tenant: z.string(), id: z.string(), generation: z.string() });
 const QueueMessage = z.discriminatedUnion('kind', [EmbedMessage, ImportMessage]);
 
+const HOUR_MS = 3_600_000;
+/** Whatever is older was interrupted: others may be at what is younger. */
+const LONGEST_INGEST_MS = 15 * 60_000;
+
 // In a program bundled into one file the models stand beside it.
 const MODELS = import.meta.url.endsWith('.ts') ? '../../../models' : './models';
 const BUNDLED = fileURLToPath(new URL(`${MODELS}/versamammo-lite`, import.meta.url));
 
 /** Opens what the configuration names. The model and the index open when they are first needed. */
 export async function createServices(configuration: Configuration, options: ServicesOptions = {}): Promise<Services> {
+  /** The data folder's lock sees to it; on AWS there are many processes. */
+  const alone = configuration.platform.kind === 'local';
   const platform = openPlatform(configuration, options.uploadUrl === undefined ? {} : { uploadUrl: options.uploadUrl });
   const { records, images, previews, queue } = platform;
   const masterKey = { masterKey: platform.deriveKey('de-identification') };
@@ -116,14 +123,12 @@ export async function createServices(configuration: Configuration, options: Serv
     previews,
     queue,
     imaging,
-    model,
-    index,
-    regions,
+    vectors: createVectors({ model, index, regions }),
     tenantKey,
     pseudonym: pseudonymOf,
-    embed: options.embed ?? (configuration.platform.kind === 'local' ? 'inline' : 'queue'),
+    embed: options.embed ?? (alone ? 'inline' : 'queue'),
   });
-  const queries = createQueries({ ingest, imaging, uploads, tenantKey });
+  const queries = createQueries({ ingest, imaging, tenantKey });
   const jobs = createTenantJobs(records, platform.jobs);
   const imports = createImports({
     roots: configuration.importRoots,
@@ -159,9 +164,9 @@ export async function createServices(configuration: Configuration, options: Serv
     regions,
     access,
     audit,
-    idempotency: createIdempotency(records, images, platform.deriveKey('idempotency')),
+    idempotency: createIdempotency({ records, store: images, key: platform.deriveKey('idempotency'), alone }),
     ingest,
-    images: createImages({ records, previews, ingest, queries, index, model }),
+    images: createImages({ records, images, previews, imaging, ingest, queries, index, model }),
     search: createSearch({ queries, model, index, regions }),
     analyze: createAnalyze({ queries, model }),
     uploads,
@@ -172,13 +177,17 @@ export async function createServices(configuration: Configuration, options: Serv
     pseudonymousUid: (tenant, uid) => pseudonymousUid(tenantKey(tenant), uid),
     processMessage,
     async work({ signal, concurrency = 2 }) {
-      await ingest.resume();
-      await uploads.sweep();
-      const daily = setInterval(() => void uploads.sweep().catch(() => {}), 3_600_000).unref();
+      const tidy = async () => {
+        await ingest.resume({ olderThanMs: alone ? 0 : LONGEST_INGEST_MS });
+        await uploads.sweep();
+      };
+      await tidy();
+      // What cannot be reached now is tried again in an hour.
+      const hourly = setInterval(() => void (alone ? uploads.sweep() : tidy()).catch(() => {}), HOUR_MS).unref();
       try {
         await consume(queue, processMessage, { signal, concurrency, visibilitySeconds: VISIBILITY_SECONDS });
       } finally {
-        clearInterval(daily);
+        clearInterval(hourly);
       }
     },
     async close() {

@@ -1,9 +1,11 @@
 // Uploads: large files go past the API, under a key that the server picks and for bytes that the caller declared first.
 import { randomUUID } from 'node:crypto';
-import { NotFound, type ObjectStore, PreconditionFailed, type Records } from '@versamammo/platform';
+import { type ObjectStore, PreconditionFailed, type Records, type StoredRecord } from '@versamammo/platform';
+import { VersaMammoError } from '@versamammo/schema';
 import { ServiceError } from '../service-error.ts';
 import { sha256 } from './identity.ts';
 import { partitions } from './image-state.ts';
+import { isPassing } from './ingest.ts';
 
 export interface UploadTicket {
   id: string;
@@ -25,6 +27,30 @@ const EXPIRES_SECONDS = 15 * 60;
 const DAY_MS = 86_400_000;
 
 export function createUploads(records: Records, store: ObjectStore, maximumBytes: number) {
+  /** Makes the upload nobody else's. */
+  async function take(tenant: string, id: string): Promise<StoredRecord<Declared>> {
+    const stored = await records.get<Declared>(partitions.uploads(tenant), id);
+    if (stored === null)
+      throw new ServiceError(
+        'upload-used',
+        'There is no such upload: it was used already, is older than a day, or never was. Ask /v1/uploads for a new one.',
+      );
+    if ((await store.head(stored.value.key)) === null)
+      throw new ServiceError('upload-unused', 'Nothing was sent to this upload yet: PUT the file to its URL first.');
+    await records.delete(stored.partition, id, { version: stored.version }).catch((error: unknown) => {
+      if (!(error instanceof PreconditionFailed)) throw error;
+      throw new ServiceError(
+        'upload-used',
+        'This upload is being used by another request: ask /v1/uploads for a new one.',
+      );
+    });
+    return stored;
+  }
+
+  async function giveBack({ partition, sort, value, expiresAt }: StoredRecord<Declared>): Promise<void> {
+    await records.put(partition, sort, value, { condition: 'absent', ...(expiresAt && { expiresAt }) });
+  }
+
   return {
     async make(tenant: string, declared: { bytes: number; sha256: string }): Promise<UploadTicket> {
       if (declared.bytes > maximumBytes)
@@ -49,42 +75,29 @@ export function createUploads(records: Records, store: ObjectStore, maximumBytes
       };
     },
 
-    /** The bytes, once: a second call of the same id fails. Size and hash are checked again. */
-    async claim(tenant: string, id: string): Promise<Uint8Array> {
-      const stored = await records.get<Declared>(partitions.uploads(tenant), id);
-      if (stored === null)
-        throw new ServiceError(
-          'upload-used',
-          'There is no such upload: it was used already, is older than a day, or never was. Ask /v1/uploads for a new one.',
-        );
+    /**
+     * Hands the bytes to `work`, once: a second call of the same id fails, whether the file was taken or refused. What is not
+     * the file's fault (overload, a client that went away) leaves the upload as it was. Size and hash are checked again.
+     */
+    async use<R>(tenant: string, id: string, work: (bytes: Uint8Array) => Promise<R>): Promise<R> {
+      const stored = await take(tenant, id);
       const { key, bytes, sha256: declared } = stored.value;
-      const info = await store.head(key);
-      if (info === null)
-        throw new ServiceError('upload-unused', 'Nothing was sent to this upload yet: PUT the file to its URL first.');
       try {
-        await records.delete(partitions.uploads(tenant), id, { version: stored.version });
-      } catch (error) {
-        if (error instanceof PreconditionFailed)
-          throw new ServiceError(
-            'upload-used',
-            'This upload is being used by another request: ask /v1/uploads for a new one.',
-          );
-        throw error;
-      }
-      try {
-        const body = info.bytes === bytes ? await store.get(key) : new Uint8Array();
+        const info = await store.head(key);
+        const body = info?.bytes === bytes ? await store.get(key) : new Uint8Array();
         if (body.byteLength !== bytes || sha256(body) !== declared)
           throw new ServiceError(
             'invalid-request',
             'The uploaded bytes are not the ones declared: ask /v1/uploads for a new upload.',
           );
-        return body;
-      } catch (error) {
-        if (error instanceof NotFound)
-          throw new ServiceError('upload-used', 'This upload was removed: ask /v1/uploads for a new one.');
-        throw error;
-      } finally {
+        const result = await work(body);
         await store.delete(key);
+        return result;
+      } catch (error) {
+        const refused = error instanceof VersaMammoError && !isPassing(error) && error.code !== 'conflict';
+        if (refused) await store.delete(key);
+        else await giveBack(stored);
+        throw error;
       }
     },
 

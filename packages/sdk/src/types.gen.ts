@@ -1,5 +1,310 @@
 // Made by `npm run generate` from functions/openapi.json.
 export interface paths {
+    "/dicomweb/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * QIDO-RS: query instances.
+         * @description Scope: `read`.
+         */
+        get: operations["queryInstances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * QIDO-RS: query series.
+         * @description Scope: `read`.
+         */
+        get: operations["querySeries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * QIDO-RS: query studies.
+         * @description Scope: `read`.
+         */
+        get: operations["queryStudies"];
+        put?: never;
+        /**
+         * STOW-RS: store instances.
+         * @description Scope: `write`.
+         */
+        post: operations["storeInstances"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * WADO-RS: not served.
+         * @description Scope: `read`.
+         */
+        get: operations["retrieveStudy"];
+        put?: never;
+        /**
+         * STOW-RS: store instances.
+         * @description Scope: `write`.
+         */
+        post: operations["storeInstancesOfStudy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * QIDO-RS: query instances.
+         * @description Scope: `read`.
+         */
+        get: operations["queryInstancesOfStudy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * WADO-RS: not served.
+         * @description Scope: `read`.
+         */
+        get: operations["retrieveStudyMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * QIDO-RS: query series.
+         * @description Scope: `read`.
+         */
+        get: operations["querySeriesOfStudy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series/{series}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * WADO-RS: not served.
+         * @description Scope: `read`.
+         */
+        get: operations["retrieveSeries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series/{series}/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * QIDO-RS: query instances.
+         * @description Scope: `read`.
+         */
+        get: operations["queryInstancesOfSeries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series/{series}/instances/{instance}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * WADO-RS: not served.
+         * @description Scope: `read`.
+         */
+        get: operations["retrieveInstance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series/{series}/instances/{instance}/frames/{frames}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * WADO-RS: not served.
+         * @description Scope: `read`.
+         */
+        get: operations["retrieveFrames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series/{series}/instances/{instance}/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * WADO-RS: not served.
+         * @description Scope: `read`.
+         */
+        get: operations["retrieveInstanceMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series/{series}/instances/{instance}/rendered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * WADO-RS: not served.
+         * @description Scope: `read`.
+         */
+        get: operations["retrieveRendered"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series/{series}/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * WADO-RS: not served.
+         * @description Scope: `read`.
+         */
+        get: operations["retrieveSeriesMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document, for people. */
+        get: operations["getDocs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -9,6 +314,43 @@ export interface paths {
         };
         /** The process lives. */
         get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Counters and gauges in the Prometheus text format.
+         * @description Scope: `admin`.
+         */
+        get: operations["getMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document. */
+        get: operations["getOpenapi"];
         put?: never;
         post?: never;
         delete?: never;
@@ -74,7 +416,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/exams/{id}": {
+    "/v1/exams/{key}": {
         parameters: {
             query?: never;
             header?: never;
@@ -520,6 +862,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/uploads/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** The bytes of an upload, to the signed URL that POST /v1/uploads gave. */
+        put: operations["putUploadContent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/vqa": {
         parameters: {
             query?: never;
@@ -634,7 +993,7 @@ export interface components {
             };
             /**
              * Format: uuid
-             * @description Id of a finished upload.
+             * @description Id of a finished upload, instead of `file`.
              */
             upload?: string;
         };
@@ -717,7 +1076,7 @@ export interface components {
             question: string;
             /**
              * Format: uuid
-             * @description Id of a finished upload.
+             * @description Id of a finished upload, instead of `file`.
              */
             upload?: string;
         };
@@ -728,6 +1087,10 @@ export interface components {
             number,
             number
         ];
+        /** @description DICOM JSON model, PS3.18 F. */
+        DicomDataSet: {
+            [key: string]: unknown;
+        };
         Embedding: {
             bundle: string;
             dimension: number;
@@ -744,7 +1107,7 @@ export interface components {
             image?: string;
             /**
              * Format: uuid
-             * @description Id of a finished upload.
+             * @description Id of a finished upload, instead of `file`.
              */
             upload?: string;
         };
@@ -1200,7 +1563,7 @@ export interface components {
             space?: string;
             /**
              * Format: uuid
-             * @description Id of a finished upload.
+             * @description Id of a finished upload, instead of `file`.
              */
             upload?: string;
             vector?: number[];
@@ -1234,6 +1597,2481 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    queryInstances: {
+        parameters: {
+            query?: {
+                fuzzymatching?: string;
+                ImageLaterality?: string;
+                includefield?: string | string[];
+                limit?: string;
+                ModalitiesInStudy?: string;
+                Modality?: string;
+                offset?: string;
+                PatientID?: string;
+                SeriesInstanceUID?: string;
+                SOPClassUID?: string;
+                SOPInstanceUID?: string;
+                StudyInstanceUID?: string;
+                ViewPosition?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One data set each. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"][];
+                };
+            };
+            /** @description There is none. */
+            204: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    querySeries: {
+        parameters: {
+            query?: {
+                fuzzymatching?: string;
+                ImageLaterality?: string;
+                includefield?: string | string[];
+                limit?: string;
+                ModalitiesInStudy?: string;
+                Modality?: string;
+                offset?: string;
+                PatientID?: string;
+                SeriesInstanceUID?: string;
+                SOPClassUID?: string;
+                SOPInstanceUID?: string;
+                StudyInstanceUID?: string;
+                ViewPosition?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One data set each. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"][];
+                };
+            };
+            /** @description There is none. */
+            204: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    queryStudies: {
+        parameters: {
+            query?: {
+                fuzzymatching?: string;
+                ImageLaterality?: string;
+                includefield?: string | string[];
+                limit?: string;
+                ModalitiesInStudy?: string;
+                Modality?: string;
+                offset?: string;
+                PatientID?: string;
+                SeriesInstanceUID?: string;
+                SOPClassUID?: string;
+                SOPInstanceUID?: string;
+                StudyInstanceUID?: string;
+                ViewPosition?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One data set each. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"][];
+                };
+            };
+            /** @description There is none. */
+            204: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    storeInstances: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One part of application/dicom for each instance. */
+        requestBody: {
+            content: {
+                "multipart/related": string;
+            };
+        };
+        responses: {
+            /** @description All are stored. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"];
+                };
+            };
+            /** @description Some are stored. */
+            202: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"];
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None is stored; FailureReason says why. */
+            409: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retrieveStudy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    storeInstancesOfStudy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        /** @description One part of application/dicom for each instance. */
+        requestBody: {
+            content: {
+                "multipart/related": string;
+            };
+        };
+        responses: {
+            /** @description All are stored. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"];
+                };
+            };
+            /** @description Some are stored. */
+            202: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"];
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None is stored; FailureReason says why. */
+            409: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    queryInstancesOfStudy: {
+        parameters: {
+            query?: {
+                fuzzymatching?: string;
+                ImageLaterality?: string;
+                includefield?: string | string[];
+                limit?: string;
+                ModalitiesInStudy?: string;
+                Modality?: string;
+                offset?: string;
+                PatientID?: string;
+                SeriesInstanceUID?: string;
+                SOPClassUID?: string;
+                SOPInstanceUID?: string;
+                StudyInstanceUID?: string;
+                ViewPosition?: string;
+            };
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One data set each. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"][];
+                };
+            };
+            /** @description There is none. */
+            204: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retrieveStudyMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    querySeriesOfStudy: {
+        parameters: {
+            query?: {
+                fuzzymatching?: string;
+                ImageLaterality?: string;
+                includefield?: string | string[];
+                limit?: string;
+                ModalitiesInStudy?: string;
+                Modality?: string;
+                offset?: string;
+                PatientID?: string;
+                SeriesInstanceUID?: string;
+                SOPClassUID?: string;
+                SOPInstanceUID?: string;
+                StudyInstanceUID?: string;
+                ViewPosition?: string;
+            };
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One data set each. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"][];
+                };
+            };
+            /** @description There is none. */
+            204: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retrieveSeries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    queryInstancesOfSeries: {
+        parameters: {
+            query?: {
+                fuzzymatching?: string;
+                ImageLaterality?: string;
+                includefield?: string | string[];
+                limit?: string;
+                ModalitiesInStudy?: string;
+                Modality?: string;
+                offset?: string;
+                PatientID?: string;
+                SeriesInstanceUID?: string;
+                SOPClassUID?: string;
+                SOPInstanceUID?: string;
+                StudyInstanceUID?: string;
+                ViewPosition?: string;
+            };
+            header?: never;
+            path: {
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One data set each. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": components["schemas"]["DicomDataSet"][];
+                };
+            };
+            /** @description There is none. */
+            204: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retrieveInstance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance: string;
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retrieveFrames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                frames: string;
+                instance: string;
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retrieveInstanceMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance: string;
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retrieveRendered: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance: string;
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retrieveSeriesMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not served here. */
+            501: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDocs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getHealth: {
         parameters: {
             query?: never;
@@ -1246,6 +4084,8 @@ export interface operations {
             /** @description It does. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1253,6 +4093,369 @@ export interface operations {
                         /** @enum {string} */
                         status: "ok";
                     };
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Version 0.0.4. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOpenapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        openapi: string;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1266,18 +4469,114 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Which parts are. */
+            /** @description They all do. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
-            /** @description Which parts are. */
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Which parts do. */
             503: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1320,7 +4619,7 @@ export interface operations {
                     };
                     /**
                      * Format: uuid
-                     * @description Id of a finished upload.
+                     * @description Id of a finished upload, instead of `file`.
                      */
                     upload?: string;
                 };
@@ -1330,6 +4629,8 @@ export interface operations {
             /** @description What every head says. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1339,6 +4640,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1348,6 +4651,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1357,6 +4664,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1366,6 +4675,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1375,6 +4686,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1384,6 +4697,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1393,6 +4708,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1402,6 +4719,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1411,6 +4730,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1420,6 +4743,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1455,7 +4782,7 @@ export interface operations {
                     image?: string;
                     /**
                      * Format: uuid
-                     * @description Id of a finished upload.
+                     * @description Id of a finished upload, instead of `file`.
                      */
                     upload?: string;
                 };
@@ -1465,6 +4792,8 @@ export interface operations {
             /** @description A unit vector. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1474,6 +4803,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1483,6 +4814,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1492,6 +4827,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1501,6 +4838,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1510,6 +4849,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1519,6 +4860,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1528,6 +4871,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1537,6 +4882,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1546,6 +4893,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1555,6 +4906,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1568,7 +4923,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                key: string;
             };
             cookie?: never;
         };
@@ -1577,6 +4932,8 @@ export interface operations {
             /** @description The exam. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1586,6 +4943,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1595,6 +4954,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1604,6 +4967,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1613,6 +4978,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1622,6 +4989,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1631,6 +5000,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1640,6 +5011,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1649,6 +5022,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1658,6 +5035,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1685,6 +5066,8 @@ export interface operations {
             /** @description Descending by count. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1694,6 +5077,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1703,6 +5088,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1712,6 +5101,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1721,6 +5112,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1730,6 +5123,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1739,6 +5134,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1748,6 +5145,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1757,6 +5156,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1766,6 +5169,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1793,6 +5200,8 @@ export interface operations {
             /** @description A page; `next` is the cursor of the following one. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1802,6 +5211,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1811,6 +5222,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1820,6 +5235,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1829,6 +5246,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1838,6 +5257,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1847,6 +5268,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1856,6 +5279,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1865,6 +5290,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1874,6 +5303,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1936,6 +5369,10 @@ export interface operations {
             /** @description The same bytes were there already. */
             200: {
                 headers: {
+                    /** @description Of the record, for If-Match. */
+                    ETag: string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1945,6 +5382,10 @@ export interface operations {
             /** @description Stored and searchable. */
             201: {
                 headers: {
+                    /** @description Of the record, for If-Match. */
+                    ETag: string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1954,6 +5395,10 @@ export interface operations {
             /** @description Stored, not searchable yet. */
             202: {
                 headers: {
+                    /** @description Of the record, for If-Match. */
+                    ETag: string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1963,6 +5408,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1972,6 +5419,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1981,6 +5432,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1990,6 +5443,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1999,6 +5454,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2008,6 +5465,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2017,6 +5476,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2026,6 +5487,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2035,6 +5498,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2044,6 +5511,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2066,6 +5537,10 @@ export interface operations {
             /** @description The image. */
             200: {
                 headers: {
+                    /** @description Of the record, for If-Match. */
+                    ETag: string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2075,6 +5550,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2084,6 +5561,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2093,6 +5574,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2102,6 +5585,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2111,6 +5596,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2120,6 +5607,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2129,6 +5618,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2138,6 +5629,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2147,6 +5642,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2169,6 +5668,8 @@ export interface operations {
             /** @description Removed. */
             204: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2176,6 +5677,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2185,6 +5688,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2194,6 +5701,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2203,6 +5712,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2212,6 +5723,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2221,6 +5734,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2230,6 +5745,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2239,6 +5756,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2248,6 +5767,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2257,6 +5780,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2286,6 +5813,10 @@ export interface operations {
             /** @description The image. */
             200: {
                 headers: {
+                    /** @description Of the record, for If-Match. */
+                    ETag: string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2295,6 +5826,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2304,6 +5837,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2313,6 +5850,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2322,6 +5861,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2331,6 +5872,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2340,6 +5883,8 @@ export interface operations {
             /** @description It was changed meanwhile. */
             412: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2349,6 +5894,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2358,6 +5905,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2367,6 +5916,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2376,6 +5927,8 @@ export interface operations {
             /** @description If-Match is missing. */
             428: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2385,6 +5938,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2394,6 +5951,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2418,6 +5979,8 @@ export interface operations {
             /** @description Heat maps from 0 to 1, row by row; `toSource` maps their cells to source pixels. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2427,6 +5990,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2436,6 +6001,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2445,6 +6014,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2454,6 +6025,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2463,6 +6036,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2472,6 +6047,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2481,6 +6058,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2490,6 +6069,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2499,6 +6080,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2508,6 +6093,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2534,6 +6123,8 @@ export interface operations {
             /** @description The picture. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2543,6 +6134,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2552,6 +6145,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2561,6 +6158,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2570,6 +6169,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2579,6 +6180,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2588,6 +6191,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2597,6 +6202,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2606,6 +6213,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2615,6 +6224,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2624,6 +6237,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2649,6 +6266,10 @@ export interface operations {
             /** @description The image. */
             200: {
                 headers: {
+                    /** @description Of the record, for If-Match. */
+                    ETag: string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2658,6 +6279,10 @@ export interface operations {
             /** @description Released, not searchable yet. */
             202: {
                 headers: {
+                    /** @description Of the record, for If-Match. */
+                    ETag: string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2667,6 +6292,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2676,6 +6303,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2685,6 +6316,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2694,6 +6327,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2703,6 +6338,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2712,6 +6349,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2721,6 +6360,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2730,6 +6371,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2739,6 +6382,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2748,6 +6395,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2775,6 +6426,8 @@ export interface operations {
             /** @description Accepted: follow it at /v1/jobs/{id}. */
             202: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2784,6 +6437,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2793,6 +6448,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2802,6 +6461,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2811,6 +6472,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2820,6 +6483,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2829,6 +6494,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2838,6 +6505,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2847,6 +6516,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2856,6 +6527,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2865,6 +6540,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2890,6 +6569,8 @@ export interface operations {
             /** @description The job. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2899,6 +6580,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2908,6 +6591,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2917,6 +6604,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2926,6 +6615,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2935,6 +6626,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2944,6 +6637,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2953,6 +6648,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2962,6 +6659,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2971,6 +6672,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2996,6 +6701,8 @@ export interface operations {
             /** @description The job. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3005,6 +6712,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3014,6 +6723,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3023,6 +6736,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3032,6 +6747,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3041,6 +6758,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3050,6 +6769,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3059,6 +6780,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3068,6 +6791,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3077,6 +6802,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3086,6 +6815,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3106,6 +6839,8 @@ export interface operations {
             /** @description The keys. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3115,6 +6850,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3124,6 +6861,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3133,6 +6874,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3142,6 +6885,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3151,6 +6896,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3160,6 +6907,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3169,6 +6918,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3178,6 +6929,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3187,6 +6942,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3214,6 +6973,8 @@ export interface operations {
             /** @description The key. */
             201: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3223,6 +6984,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3232,6 +6995,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3241,6 +7008,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3250,6 +7019,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3259,6 +7030,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3268,6 +7041,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3277,6 +7052,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3286,6 +7063,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3295,6 +7074,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3304,6 +7087,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3326,6 +7113,8 @@ export interface operations {
             /** @description Revoked. */
             204: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3333,6 +7122,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3342,6 +7133,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3351,6 +7146,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3360,6 +7157,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3369,6 +7168,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3378,6 +7179,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3387,6 +7190,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3396,6 +7201,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3405,6 +7214,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3425,6 +7238,8 @@ export interface operations {
             /** @description The limits. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3434,6 +7249,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3443,6 +7260,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3452,6 +7273,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3461,6 +7284,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3470,6 +7295,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3479,6 +7306,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3488,6 +7317,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3497,6 +7328,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3506,6 +7341,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3526,6 +7365,8 @@ export interface operations {
             /** @description Tenant and scopes. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3535,6 +7376,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3544,6 +7387,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3553,6 +7400,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3562,6 +7411,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3571,6 +7422,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3580,6 +7433,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3589,6 +7444,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3598,6 +7455,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3607,6 +7468,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3627,6 +7492,8 @@ export interface operations {
             /** @description The bundles. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3636,6 +7503,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3645,6 +7514,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3654,6 +7527,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3663,6 +7538,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3672,6 +7549,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3681,6 +7560,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3690,6 +7571,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3699,6 +7582,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3708,6 +7595,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3730,6 +7621,8 @@ export interface operations {
             /** @description How many images were removed. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3739,6 +7632,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3748,6 +7643,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3757,6 +7656,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3766,6 +7667,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3775,6 +7678,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3784,6 +7689,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3793,6 +7700,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3802,6 +7711,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3811,6 +7722,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3820,6 +7735,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3868,7 +7787,7 @@ export interface operations {
                     space?: string;
                     /**
                      * Format: uuid
-                     * @description Id of a finished upload.
+                     * @description Id of a finished upload, instead of `file`.
                      */
                     upload?: string;
                     vector?: number[];
@@ -3879,6 +7798,8 @@ export interface operations {
             /** @description The most similar cases, best first. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3888,6 +7809,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3897,6 +7820,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3906,6 +7833,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3915,6 +7844,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3924,6 +7855,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3933,6 +7866,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3942,6 +7877,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3951,6 +7888,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3960,6 +7899,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3969,6 +7912,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3989,6 +7936,8 @@ export interface operations {
             /** @description The tenants. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3998,6 +7947,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4007,6 +7958,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4016,6 +7971,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4025,6 +7982,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4034,6 +7993,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4043,6 +8004,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4052,6 +8015,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4061,6 +8026,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4070,6 +8039,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4097,6 +8070,8 @@ export interface operations {
             /** @description The tenant, and its first key. */
             201: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4106,6 +8081,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4115,6 +8092,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4124,6 +8105,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4133,6 +8116,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4142,6 +8127,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4151,6 +8138,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4160,6 +8149,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4169,6 +8160,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4178,6 +8171,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4187,6 +8184,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4209,6 +8210,8 @@ export interface operations {
             /** @description Removed. */
             204: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4216,6 +8219,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4225,6 +8230,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4234,6 +8243,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4243,6 +8254,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4252,6 +8265,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4261,6 +8276,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4270,6 +8287,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4279,6 +8298,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4288,6 +8309,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4297,6 +8322,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4324,6 +8353,8 @@ export interface operations {
             /** @description Accepted: follow it at /v1/jobs/{id}. */
             202: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4333,6 +8364,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4342,6 +8375,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4351,6 +8388,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4360,6 +8399,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4369,6 +8410,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4378,6 +8421,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4387,6 +8432,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4396,6 +8443,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4405,6 +8454,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4414,6 +8467,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4441,6 +8498,8 @@ export interface operations {
             /** @description Where to send the bytes. */
             201: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4450,6 +8509,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4459,6 +8520,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4468,6 +8533,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4477,6 +8544,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4486,6 +8555,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4495,6 +8566,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4504,6 +8577,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4513,6 +8588,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4522,6 +8599,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4531,6 +8612,157 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putUploadContent: {
+        parameters: {
+            query: {
+                bytes: string;
+                expires: string;
+                key: string;
+                sha256: string;
+                signature: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Exactly the bytes that were declared. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Taken. */
+            200: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is missing or not valid. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key's scopes do not allow this. */
+            403: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing in this tenant. */
+            404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large: send the file through POST /v1/uploads. */
+            413: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type or file format that is taken. */
+            415: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Understood, but it makes no sense. */
+            422: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after Retry-After seconds. */
+            429: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4573,7 +8805,7 @@ export interface operations {
                     question: string;
                     /**
                      * Format: uuid
-                     * @description Id of a finished upload.
+                     * @description Id of a finished upload, instead of `file`.
                      */
                     upload?: string;
                 };
@@ -4583,6 +8815,8 @@ export interface operations {
             /** @description The answer with its evidence. */
             200: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4592,6 +8826,8 @@ export interface operations {
             /** @description The request cannot be read. */
             400: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4601,6 +8837,10 @@ export interface operations {
             /** @description The API key is missing or not valid. */
             401: {
                 headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4610,6 +8850,8 @@ export interface operations {
             /** @description The key's scopes do not allow this. */
             403: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4619,6 +8861,8 @@ export interface operations {
             /** @description There is no such thing in this tenant. */
             404: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4628,6 +8872,8 @@ export interface operations {
             /** @description It stands against the present state. */
             409: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4637,6 +8883,8 @@ export interface operations {
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4646,6 +8894,8 @@ export interface operations {
             /** @description Not a media type or file format that is taken. */
             415: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4655,6 +8905,8 @@ export interface operations {
             /** @description Understood, but it makes no sense. */
             422: {
                 headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4664,6 +8916,10 @@ export interface operations {
             /** @description Too many requests: come back after Retry-After seconds. */
             429: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4673,6 +8929,10 @@ export interface operations {
             /** @description Overloaded or a part is away: come back after Retry-After seconds. */
             503: {
                 headers: {
+                    /** @description Seconds. */
+                    "Retry-After": string;
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -1,4 +1,4 @@
-// rateLimit: a token bucket for each API key, and one for those who have none.
+// rateLimit: a token bucket for each API key, and one for all who have no valid one.
 import { createMiddleware } from 'hono/factory';
 import type { AppEnvironment } from '../../http/environment.ts';
 import { ServiceError } from '../../service-error.ts';
@@ -21,9 +21,13 @@ export function rateLimit({ perSecond, burst }: RateLimitOptions) {
     const bucket = buckets.get(key) ?? { tokens: burst, at: now };
     const tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1000) * perSecond);
     if (tokens < 1)
-      throw new ServiceError('rate-limited', `This API key may send ${perSecond} requests a second: slow down.`, {
-        retryAfterSeconds: (1 - tokens) / perSecond,
-      });
+      throw new ServiceError(
+        'rate-limited',
+        `${principal === null ? 'Callers without a valid API key' : 'Each API key'} may send ${perSecond} requests a second: slow down.`,
+        {
+          retryAfterSeconds: (1 - tokens) / perSecond,
+        },
+      );
     if (buckets.size >= BUCKETS) buckets.clear();
     buckets.set(key, { tokens: tokens - 1, at: now });
     await next();

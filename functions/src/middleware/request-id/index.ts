@@ -9,8 +9,11 @@ export function requestId() {
     const given = c.req.header('x-request-id') ?? '';
     const id = /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : randomUUID();
     c.set('requestId', id);
+    c.set('route', null);
+    c.set('action', null);
     c.set('principal', null);
-    c.set('route', 'none');
+    c.set('refusal', null);
+    c.set('objectId', null);
     c.set('defect', null);
     await next();
     c.res.headers.set('x-request-id', id);

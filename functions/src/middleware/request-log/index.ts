@@ -1,4 +1,4 @@
-// requestLog: one structured line and a few counters per request. Patterns of paths, never paths: these may hold keys.
+// requestLog: one structured line and a few counters per request.
 import { createMiddleware } from 'hono/factory';
 import type { AppEnvironment } from '../../http/environment.ts';
 import type { Log } from '../../http/log.ts';
@@ -9,7 +9,7 @@ export function requestLog(log: Log, metrics: Metrics) {
     const start = performance.now();
     await next();
     const seconds = (performance.now() - start) / 1000;
-    const route = c.get('route');
+    const route = c.get('route') ?? 'none';
     const { status } = c.res;
     metrics.observe(c.req.method, route, status, seconds);
     const principal = c.get('principal');

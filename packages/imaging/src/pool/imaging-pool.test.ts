@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { deriveTenantKey, loadMasterKey } from '../deidentify/tenant-key.ts';
+import { preview } from '../preview.ts';
 import { encodeGreyPng } from '../raster/png.ts';
 import { readMammogram } from '../read-mammogram.ts';
 import { createImagingPool } from './imaging-pool.ts';
@@ -22,16 +23,21 @@ afterAll(() => pool.close());
 describe('imaging pool', () => {
   test('does what the functions do', async () => {
     const key = deriveTenantKey(await loadMasterKey({ secret: '11'.repeat(32) }), 't');
-    const [mammogram, inspection, thumbnail, deidentified] = await Promise.all([
+    const box = [20, 60, 50, 100] as const;
+    const [mammogram, inspection, thumbnail, outlined, deidentified] = await Promise.all([
       pool.read(png),
       pool.inspect(png),
       pool.preview(png, { longSide: 64 }),
+      pool.previewBreast(png, { longSide: 64, boxes: [[...box]] }),
       pool.deidentify(png, key),
     ]);
     expect(mammogram).toEqual(await readMammogram(png));
     expect(mammogram.pixels.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(inspection).toMatchObject({ accepted: true, format: 'png' });
     expect((await pool.inspect(thumbnail)).image).toMatchObject({ rows: 64, columns: 64 });
+    const toGrid = mammogram.toSource;
+    expect(outlined).toEqual(preview(mammogram, { longSide: 64, overlay: { boxes: [[...box]], toGrid } }));
+    expect(outlined).not.toEqual(preview(mammogram, { longSide: 64 }));
     expect(deidentified.quarantine).toEqual([]);
   });
 

@@ -37,6 +37,12 @@ export interface ImagingPool {
   inspect(bytes: Uint8Array, limits?: Given<'inspect'>[1], signal?: AbortSignal): Promise<Result<'inspect'>>;
   /** 8-bit PNG of the uncropped image. */
   preview(bytes: Uint8Array, options?: Given<'preview'>[1], signal?: AbortSignal): Promise<Result<'preview'>>;
+  /** 8-bit PNG of the breast as in a Mammogram, with boxes given in source pixels outlined. */
+  previewBreast(
+    bytes: Uint8Array,
+    options?: Given<'previewBreast'>[1],
+    signal?: AbortSignal,
+  ): Promise<Result<'previewBreast'>>;
   /** Tasks that run and that wait. */
   readonly load: { running: number; waiting: number };
   /** Ends the workers; tasks under way are rejected. */
@@ -147,6 +153,8 @@ export function createImagingPool(options: ImagingPoolOptions = {}): ImagingPool
       submit('readQuery', [bytes, key, given], signal) as Promise<Result<'readQuery'>>,
     inspect: (bytes, limits, signal) => submit('inspect', [bytes, limits], signal) as Promise<Result<'inspect'>>,
     preview: (bytes, given, signal) => submit('preview', [bytes, given], signal) as Promise<Result<'preview'>>,
+    previewBreast: (bytes, given, signal) =>
+      submit('previewBreast', [bytes, given], signal) as Promise<Result<'previewBreast'>>,
     get load() {
       return { running: busy.size, waiting: waiting.length };
     },

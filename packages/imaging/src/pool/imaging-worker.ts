@@ -1,6 +1,6 @@
 // The worker thread of the imaging pool: runs one task at a time and answers with its result or its typed error.
 import { parentPort } from 'node:worker_threads';
-import { type Mammogram, VersaMammoError } from '@versamammo/schema';
+import { type Box, type Mammogram, VersaMammoError } from '@versamammo/schema';
 import { deidentify, pseudonymise } from '../deidentify/deidentify.ts';
 import type { TenantKey } from '../deidentify/tenant-key.ts';
 import { inspect } from '../inspect.ts';
@@ -28,6 +28,14 @@ const tasks = {
   /** The image as it is shown, not cropped. */
   preview: async (bytes: Uint8Array, options: PreviewOptions & Omit<ReadOptions, 'hints'> = {}): Promise<Uint8Array> =>
     preview(await readGrey(bytes, options), options),
+  /** The breast as the model sees it, chest wall on the left; `boxes` in source pixels are outlined. */
+  previewBreast: async (
+    bytes: Uint8Array,
+    { boxes = [], ...options }: Omit<PreviewOptions, 'overlay'> & ReadOptions & { boxes?: readonly Box[] } = {},
+  ): Promise<Uint8Array> => {
+    const mammogram = await readMammogram(bytes, options);
+    return preview(mammogram, { ...options, overlay: { boxes, toGrid: mammogram.toSource } });
+  },
 };
 export type Tasks = typeof tasks;
 

@@ -1,4 +1,4 @@
-// readParts: a multipart/related body as a stream of its parts (RFC 2046 5.1, RFC 2387), with limits; never the whole body in memory.
+// readParts: a multipart body as a stream of its parts (RFC 2046 5.1), with limits; never the whole body in memory.
 import { ServiceError } from '../service-error.ts';
 
 export interface Part {
@@ -42,7 +42,7 @@ export async function* readParts(
   source.drop(start + delimiter.length);
   for (let count = 0; ; count++) {
     const next = await source.peek(2);
-    if (next.toString('latin1') === '--') return;
+    if (next.toString('latin1') === '--') return source.skipRest();
     if (count === limits.parts)
       throw new ServiceError(
         'request-too-large',
@@ -133,6 +133,12 @@ class Window {
 
   drop(length: number): void {
     this.#start += length;
+  }
+
+  /** An epilogue means nothing, but is read, so that the connection can be used again. */
+  async skipRest(): Promise<void> {
+    do this.#start = this.#end;
+    while (await this.#more());
   }
 
   async #more(): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parameterOf, readParts } from './multipart-related.ts';
+import { parameterOf, readParts } from './multipart.ts';
 
 const LIMITS = { partBytes: 1000, parts: 3 };
 
