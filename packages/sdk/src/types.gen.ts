@@ -1600,18 +1600,37 @@ export interface operations {
     queryInstances: {
         parameters: {
             query?: {
+                AccessionNumber?: string;
+                BodyPartExamined?: string;
+                Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
                 includefield?: string | string[];
+                InstanceAvailability?: string;
+                InstanceNumber?: string;
                 limit?: string;
                 ModalitiesInStudy?: string;
                 Modality?: string;
+                NumberOfFrames?: string;
                 offset?: string;
+                PatientAge?: string;
+                PatientBirthDate?: string;
                 PatientID?: string;
+                PatientName?: string;
+                PatientSex?: string;
+                ReferringPhysicianName?: string;
+                RetrieveURL?: string;
+                Rows?: string;
+                SeriesDescription?: string;
                 SeriesInstanceUID?: string;
+                SeriesNumber?: string;
                 SOPClassUID?: string;
                 SOPInstanceUID?: string;
+                StudyDate?: string;
+                StudyDescription?: string;
+                StudyID?: string;
                 StudyInstanceUID?: string;
+                StudyTime?: string;
                 ViewPosition?: string;
             };
             header?: never;
@@ -1677,6 +1696,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
@@ -1761,18 +1791,37 @@ export interface operations {
     querySeries: {
         parameters: {
             query?: {
+                AccessionNumber?: string;
+                BodyPartExamined?: string;
+                Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
                 includefield?: string | string[];
+                InstanceAvailability?: string;
+                InstanceNumber?: string;
                 limit?: string;
                 ModalitiesInStudy?: string;
                 Modality?: string;
+                NumberOfFrames?: string;
                 offset?: string;
+                PatientAge?: string;
+                PatientBirthDate?: string;
                 PatientID?: string;
+                PatientName?: string;
+                PatientSex?: string;
+                ReferringPhysicianName?: string;
+                RetrieveURL?: string;
+                Rows?: string;
+                SeriesDescription?: string;
                 SeriesInstanceUID?: string;
+                SeriesNumber?: string;
                 SOPClassUID?: string;
                 SOPInstanceUID?: string;
+                StudyDate?: string;
+                StudyDescription?: string;
+                StudyID?: string;
                 StudyInstanceUID?: string;
+                StudyTime?: string;
                 ViewPosition?: string;
             };
             header?: never;
@@ -1838,6 +1887,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
@@ -1922,18 +1982,37 @@ export interface operations {
     queryStudies: {
         parameters: {
             query?: {
+                AccessionNumber?: string;
+                BodyPartExamined?: string;
+                Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
                 includefield?: string | string[];
+                InstanceAvailability?: string;
+                InstanceNumber?: string;
                 limit?: string;
                 ModalitiesInStudy?: string;
                 Modality?: string;
+                NumberOfFrames?: string;
                 offset?: string;
+                PatientAge?: string;
+                PatientBirthDate?: string;
                 PatientID?: string;
+                PatientName?: string;
+                PatientSex?: string;
+                ReferringPhysicianName?: string;
+                RetrieveURL?: string;
+                Rows?: string;
+                SeriesDescription?: string;
                 SeriesInstanceUID?: string;
+                SeriesNumber?: string;
                 SOPClassUID?: string;
                 SOPInstanceUID?: string;
+                StudyDate?: string;
+                StudyDescription?: string;
+                StudyID?: string;
                 StudyInstanceUID?: string;
+                StudyTime?: string;
                 ViewPosition?: string;
             };
             header?: never;
@@ -1999,6 +2078,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
@@ -2162,6 +2252,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not a media type that is sent. */
+            406: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description None is stored; FailureReason says why. */
             409: {
                 headers: {
@@ -2293,6 +2394,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
@@ -2458,6 +2570,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not a media type that is sent. */
+            406: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description None is stored; FailureReason says why. */
             409: {
                 headers: {
@@ -2544,18 +2667,37 @@ export interface operations {
     queryInstancesOfStudy: {
         parameters: {
             query?: {
+                AccessionNumber?: string;
+                BodyPartExamined?: string;
+                Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
                 includefield?: string | string[];
+                InstanceAvailability?: string;
+                InstanceNumber?: string;
                 limit?: string;
                 ModalitiesInStudy?: string;
                 Modality?: string;
+                NumberOfFrames?: string;
                 offset?: string;
+                PatientAge?: string;
+                PatientBirthDate?: string;
                 PatientID?: string;
+                PatientName?: string;
+                PatientSex?: string;
+                ReferringPhysicianName?: string;
+                RetrieveURL?: string;
+                Rows?: string;
+                SeriesDescription?: string;
                 SeriesInstanceUID?: string;
+                SeriesNumber?: string;
                 SOPClassUID?: string;
                 SOPInstanceUID?: string;
+                StudyDate?: string;
+                StudyDescription?: string;
+                StudyID?: string;
                 StudyInstanceUID?: string;
+                StudyTime?: string;
                 ViewPosition?: string;
             };
             header?: never;
@@ -2623,6 +2765,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
@@ -2761,6 +2914,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not a media type that is sent. */
+            406: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
@@ -2836,18 +3000,37 @@ export interface operations {
     querySeriesOfStudy: {
         parameters: {
             query?: {
+                AccessionNumber?: string;
+                BodyPartExamined?: string;
+                Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
                 includefield?: string | string[];
+                InstanceAvailability?: string;
+                InstanceNumber?: string;
                 limit?: string;
                 ModalitiesInStudy?: string;
                 Modality?: string;
+                NumberOfFrames?: string;
                 offset?: string;
+                PatientAge?: string;
+                PatientBirthDate?: string;
                 PatientID?: string;
+                PatientName?: string;
+                PatientSex?: string;
+                ReferringPhysicianName?: string;
+                RetrieveURL?: string;
+                Rows?: string;
+                SeriesDescription?: string;
                 SeriesInstanceUID?: string;
+                SeriesNumber?: string;
                 SOPClassUID?: string;
                 SOPInstanceUID?: string;
+                StudyDate?: string;
+                StudyDescription?: string;
+                StudyID?: string;
                 StudyInstanceUID?: string;
+                StudyTime?: string;
                 ViewPosition?: string;
             };
             header?: never;
@@ -2915,6 +3098,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
@@ -3054,6 +3248,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not a media type that is sent. */
+            406: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
@@ -3129,18 +3334,37 @@ export interface operations {
     queryInstancesOfSeries: {
         parameters: {
             query?: {
+                AccessionNumber?: string;
+                BodyPartExamined?: string;
+                Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
                 includefield?: string | string[];
+                InstanceAvailability?: string;
+                InstanceNumber?: string;
                 limit?: string;
                 ModalitiesInStudy?: string;
                 Modality?: string;
+                NumberOfFrames?: string;
                 offset?: string;
+                PatientAge?: string;
+                PatientBirthDate?: string;
                 PatientID?: string;
+                PatientName?: string;
+                PatientSex?: string;
+                ReferringPhysicianName?: string;
+                RetrieveURL?: string;
+                Rows?: string;
+                SeriesDescription?: string;
                 SeriesInstanceUID?: string;
+                SeriesNumber?: string;
                 SOPClassUID?: string;
                 SOPInstanceUID?: string;
+                StudyDate?: string;
+                StudyDescription?: string;
+                StudyID?: string;
                 StudyInstanceUID?: string;
+                StudyTime?: string;
                 ViewPosition?: string;
             };
             header?: never;
@@ -3209,6 +3433,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
@@ -3340,6 +3575,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
@@ -3481,6 +3727,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not a media type that is sent. */
+            406: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
@@ -3603,6 +3860,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
@@ -3743,6 +4011,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not a media type that is sent. */
+            406: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too large: send the file through POST /v1/uploads. */
             413: {
                 headers: {
@@ -3864,6 +4143,17 @@ export interface operations {
             };
             /** @description There is no such thing in this tenant. */
             404: {
+                headers: {
+                    /** @description Of this request: quote it when asking for help. */
+                    "X-Request-Id": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a media type that is sent. */
+            406: {
                 headers: {
                     /** @description Of this request: quote it when asking for help. */
                     "X-Request-Id": string;
