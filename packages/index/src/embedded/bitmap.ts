@@ -1,16 +1,18 @@
 // Sets of rows as bits: 32 rows a word, so that conditions combine a word at a time.
 
 export class Bitmap {
-  words: Uint32Array<ArrayBufferLike>;
+  words: Uint32Array<ArrayBuffer>;
 
-  /** `words` as given, or room for `rows` rows, none of them in the set. */
-  constructor(rows: number | Uint32Array<ArrayBufferLike>) {
-    this.words = typeof rows === 'number' ? new Uint32Array((rows + 31) >>> 5) : rows;
+  /** Room for `rows` rows, none of them in the set. */
+  constructor(rows: number) {
+    this.words = new Uint32Array((rows + 31) >>> 5);
   }
 
-  /** An empty set whose words other threads can read. */
-  static shared(rows: number): Bitmap {
-    return new Bitmap(new Uint32Array(new SharedArrayBuffer(((rows + 31) >>> 5) * 4)));
+  /** A copy of the words that other threads can read. */
+  sharedWords(): Uint32Array<SharedArrayBuffer> {
+    const words = new Uint32Array(new SharedArrayBuffer(this.words.byteLength));
+    words.set(this.words);
+    return words;
   }
 
   grow(rows: number): void {

@@ -224,10 +224,12 @@ class EmbeddedIndex implements CaseIndex {
     this.#rows(scope, filter).forEach((row) => {
       if (after === undefined || segments.compareWithId(row, after) > 0) first.offer(0, row);
     });
-    const points = first
+    const rows = first
       .sorted()
       .slice(0, limit)
-      .map(({ row }) => this.#neighbour(this.#at(row), 0, withVectors));
+      .map(({ row }) => row);
+    const stored = this.#store.many(rows);
+    const points = rows.map((row) => this.#neighbour(stored.get(row) ?? disagree(), 0, withVectors));
     return { points, next: first.size > limit ? (points.at(-1)?.id ?? null) : null };
   }
 
@@ -303,7 +305,7 @@ class EmbeddedIndex implements CaseIndex {
         'vector' in query.by ? query.by.vector : Float32Array.from(table.segments.vector((stored as StoredPoint).row));
       const self = stored === null ? (query.self ?? {}) : ownIdentity(stored);
 
-      const rows = this.#rows({ tenant: scope.tenant, collections }, query.filter, true);
+      const rows = this.#rows({ tenant: scope.tenant, collections }, query.filter);
       const excluding = query.excludeOwnPatient !== false;
       if (excluding)
         for (const field of OWN_IDENTITY) {
@@ -320,9 +322,11 @@ class EmbeddedIndex implements CaseIndex {
         if (table !== this.#table || !last) return null;
       }
 
+      const shown = (members?.slice(offset).flat() ?? hits.slice(offset)).map(({ row }) => row);
+      const points = this.#store.many(shown);
       const show = (hit: Hit): { point: StoredPoint; neighbour: Neighbour }[] => {
-        const point = table.changedSince(hit.row, reading) ? null : this.#store.at(hit.row);
-        return point === null ? [] : [{ point, neighbour: this.#neighbour(point, hit.score, withVectors) }];
+        const point = table.changedSince(hit.row, reading) ? undefined : points.get(hit.row);
+        return point === undefined ? [] : [{ point, neighbour: this.#neighbour(point, hit.score, withVectors) }];
       };
       const groups = members?.slice(offset).map((group) => group.flatMap(show)) ?? null;
       return {
@@ -383,7 +387,7 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   /** Rows of a scope that satisfy the filter, as a set of its own. */
-  #rows(scope: Scope, filter: Filter | undefined, shared = false): Bitmap {
+  #rows(scope: Scope, filter: Filter | undefined): Bitmap {
     const collections = collectionsOf(scope);
     if (filter !== undefined) checkFilter(filter);
     return this.#table.select(
@@ -392,7 +396,6 @@ class EmbeddedIndex implements CaseIndex {
         { tenant: EVERYBODY, collections: collections.filter((name) => name === 'reference') },
       ],
       filter,
-      shared,
     );
   }
 
@@ -415,15 +418,8 @@ class EmbeddedIndex implements CaseIndex {
     return this.#store.find(tenant, id) ?? this.#store.find(EVERYBODY, id);
   }
 
-  #at(row: number): StoredPoint {
-    const stored = this.#store.at(row);
-    if (stored === null)
-      throw new IndexError('damaged', 'The index and its file disagree: restart, and rebuild if it happens again.');
-    return stored;
-  }
-
   #valueAt(row: number, field: FieldName): FieldValue {
-    const value = fieldValue(this.#at(row), field);
+    const value = fieldValue(this.#store.at(row) ?? disagree(), field);
     if (value === null || typeof value === 'object') throw new TypeError(`${field} has no single value`);
     return value;
   }
@@ -435,4 +431,8 @@ class EmbeddedIndex implements CaseIndex {
   #open(): void {
     if (this.#closed) throw new IndexError('closed', 'This index has been closed.');
   }
+}
+
+function disagree(): never {
+  throw new IndexError('damaged', 'The index and its file disagree: restart, and rebuild if it happens again.');
 }

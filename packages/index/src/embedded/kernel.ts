@@ -2,9 +2,7 @@
 import { KERNEL_BASE64 } from './kernel.gen.ts';
 
 export interface Kernel {
-  /** Scores of `count` vectors that follow each other from byte `first` on, as float32 at byte `out`. */
-  dotRange(query: number, first: number, stride: number, count: number, out: number): void;
-  /** Scores of the `count` rows whose numbers (uint32) stand at byte `rows`; row 0 lies at byte `base`. */
+  /** Scores of the `count` rows whose numbers (uint32) stand at byte `rows`, as float32 at byte `out`; row 0 lies at byte `base`. */
   dotRows(query: number, base: number, stride: number, rows: number, count: number, out: number): void;
 }
 

@@ -128,11 +128,23 @@ export class PointStore {
   }
 
   find(tenant: string, id: string): StoredPoint | null {
-    return mapped(() => toPoint(this.#read(`SELECT ${POINT} FROM point WHERE tenant = ? AND id = ?`).get(tenant, id)));
+    return mapped(() => {
+      const line = this.#read(`SELECT ${POINT} FROM point WHERE tenant = ? AND id = ?`).get(tenant, id);
+      return line === undefined ? null : toPoint(line);
+    });
   }
 
   at(row: number): StoredPoint | null {
-    return mapped(() => toPoint(this.#read(`SELECT ${POINT} FROM point WHERE row = ?`).get(row)));
+    return this.many([row]).get(row) ?? null;
+  }
+
+  /** The points of these rows, by row; those that hold none are left out. */
+  many(rows: number[]): Map<number, StoredPoint> {
+    return mapped(() => {
+      const statement = this.#read(`SELECT ${POINT} FROM point WHERE row IN (SELECT value FROM json_each(?))`);
+      const found = statement.all(JSON.stringify(rows)).map(toPoint);
+      return new Map(found.map((point) => [point.row, point]));
+    });
   }
 
   meta(name: string): string | null {
@@ -246,8 +258,7 @@ export function* snapshotPoints(file: string, of: SpaceOf): Generator<StoredPoin
   try {
     const lines = database.prepare(`SELECT ${POINT}, vector FROM point JOIN vector USING (row)`).iterate();
     for (const line of lines) {
-      const point = toPoint(line);
-      if (point !== null && line.vector instanceof Uint8Array) yield { ...point, vector: floatsOf(line.vector) };
+      if (line.vector instanceof Uint8Array) yield { ...toPoint(line), vector: floatsOf(line.vector) };
     }
   } finally {
     database.close();
@@ -268,10 +279,9 @@ function checkSnapshot(file: string, of: SpaceOf): void {
   });
 }
 
-function toPoint(line: Record<string, unknown> | undefined): StoredPoint | null {
-  if (line === undefined) return null;
+function toPoint({ row, tenant, collection, id, image, record }: Record<string, unknown>): StoredPoint {
   // Written by `insert` alone, from a checked record.
-  return { ...(line as unknown as StoredPoint), record: JSON.parse(String(line.record)) };
+  return { row, tenant, collection, id, image, record: JSON.parse(String(record)) } as StoredPoint;
 }
 
 function bytesOf(vector: Float32Array): Uint8Array {

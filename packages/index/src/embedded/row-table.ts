@@ -7,7 +7,7 @@ import { Columns } from './columns.ts';
 import { filteredRows } from './filtered-rows.ts';
 import type { PointStore } from './point-store.ts';
 import { scanPool } from './scan-pool.ts';
-import { Scanner, type ScanTask } from './scanner.ts';
+import { Scanner, type ScanResult, type ScanTask } from './scanner.ts';
 import { VectorSegments } from './vector-segments.ts';
 
 export interface Hit {
@@ -22,6 +22,8 @@ interface Home {
 
 /** Bytes of vectors below which a scan ends sooner than another thread could begin it. */
 const SMALL_SCAN = 2 * 1024 * 1024;
+/** Filters whose rows are remembered. */
+const RESOLVED_FILTERS = 32;
 /** Rows read before other work gets its turn. */
 const TURN = 4096;
 
@@ -33,6 +35,7 @@ export class RowTable {
   readonly #scanner: Scanner;
   readonly #readings = new Set<{ since: number }>();
   readonly #free: number[] = [];
+  readonly #resolved = new Map<string, { time: number; rows: Bitmap }>();
   /** Rows that lost their point at a time: free once nobody reads who began before. */
   #retired: { row: number; time: number }[] = [];
   #changed = new Uint32Array(0);
@@ -137,18 +140,31 @@ export class RowTable {
   }
 
   rowsOf(tenant: string, collections: readonly Collection[]): Bitmap {
-    return this.select([{ tenant, collections }], undefined, false);
+    return this.select([{ tenant, collections }], undefined);
   }
 
-  /** Rows of these homes that satisfy the filter, as a set of its own; `shared`: for other threads to read. */
-  select(homes: Home[], filter: Filter | undefined, shared: boolean): Bitmap {
-    const rows = shared ? Bitmap.shared(this.columns.rows) : new Bitmap(this.columns.rows);
+  /** Rows of these homes that satisfy the filter, as a set of its own. */
+  select(homes: Home[], filter: Filter | undefined): Bitmap {
+    const rows = new Bitmap(this.columns.rows);
     for (const { tenant, collections } of homes)
       for (const collection of collections) {
         const home = this.#homes.get(tenant)?.get(collection);
         if (home !== undefined) rows.or(home);
       }
-    return filter === undefined ? rows : rows.and(filteredRows(filter, this.columns));
+    return filter === undefined ? rows : rows.and(this.#satisfying(filter));
+  }
+
+  /** Rows that satisfy the filter, found anew only where something has changed since it was last asked. */
+  #satisfying(filter: Filter): Bitmap {
+    const key = JSON.stringify(filter);
+    const known = this.#resolved.get(key);
+    if (known?.time === this.#time) return known.rows;
+    const rows = filteredRows(filter, this.columns);
+    this.#resolved.delete(key);
+    this.#resolved.set(key, { time: this.#time, rows });
+    const [oldest] = this.#resolved.keys();
+    if (this.#resolved.size > RESOLVED_FILTERS && oldest !== undefined) this.#resolved.delete(oldest);
+    return rows;
   }
 
   /** The k best of the rows: by score, then by id. */
@@ -156,26 +172,29 @@ export class RowTable {
     signal?.throwIfAborted();
     const { segments } = this;
     const count = rows.count();
-    const task: ScanTask = {
-      query,
-      k: Math.min(k, count),
-      rows: rows.words,
-      control: new Int32Array(new SharedArrayBuffer(8)),
-    };
     if (count === 0) return [];
-    while (this.#scanner.segments < segments.memories.length)
-      this.#scanner.add(segments.memories[this.#scanner.segments] as WebAssembly.Memory);
+    const small = count * segments.layout.stride <= SMALL_SCAN;
+    const asked = { query, k: Math.min(k, count) };
+    const parts = small
+      ? [this.#scanHere({ ...asked, rows: rows.words, control: new Int32Array(2) })]
+      : await this.#scanOnThreads({ ...asked, rows: rows.sharedWords(), control: sharedControl() }, signal);
+    signal?.throwIfAborted();
+    return parts
+      .flatMap((part) => Array.from(part.rows, (row, i) => ({ row, score: part.scores[i] as number })))
+      .sort((a, b) => b.score - a.score || segments.compareIds(a.row, b.row))
+      .slice(0, k);
+  }
 
+  #scanHere(task: ScanTask): ScanResult {
+    for (const memory of this.segments.memories.slice(this.#scanner.segments)) this.#scanner.add(memory);
+    return this.#scanner.scan(task);
+  }
+
+  async #scanOnThreads(task: ScanTask, signal: AbortSignal | undefined): Promise<ScanResult[]> {
     const stop = () => Atomics.store(task.control, 1, 1);
     signal?.addEventListener('abort', stop);
     try {
-      const parts =
-        count * segments.layout.stride <= SMALL_SCAN ? [this.#scanner.scan(task)] : await scanPool.scan(segments, task);
-      signal?.throwIfAborted();
-      return parts
-        .flatMap((part) => Array.from(part.rows, (row, i) => ({ row, score: part.scores[i] as number })))
-        .sort((a, b) => b.score - a.score || segments.compareIds(a.row, b.row))
-        .slice(0, k);
+      return await scanPool.scan(this.segments, task);
     } finally {
       signal?.removeEventListener('abort', stop);
     }
@@ -194,7 +213,7 @@ export class RowTable {
       best: (k: number) => this.best(rows, query, k, signal),
       identity: ({ row }: Hit) => this.#groupOf(row, by),
       members: (identities: ReadonlySet<string>) => {
-        const members = Bitmap.shared(this.columns.rows);
+        const members = new Bitmap(this.columns.rows);
         rows.forEach((row) => {
           if (identities.has(this.#groupOf(row, by))) members.add(row);
         });
@@ -243,6 +262,10 @@ export class RowTable {
     }
     this.#retired = waiting;
   }
+}
+
+function sharedControl(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(8));
 }
 
 /** Packs all rows again: the fields, or the way they are packed, are not those of the version that wrote them. */

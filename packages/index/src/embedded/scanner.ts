@@ -68,8 +68,7 @@ export class Scanner {
 
       const count = listRows(rows, first, inside, words.subarray(rowNumbers / 4, rowNumbers / 4 + BLOCK));
       if (count === 0) continue;
-      if (count === BLOCK) kernel.dotRange(this.#scratch, vectors + inside * stride, stride, BLOCK, scores);
-      else kernel.dotRows(this.#scratch, vectors, stride, rowNumbers, count, scores);
+      kernel.dotRows(this.#scratch, vectors, stride, rowNumbers, count, scores);
 
       const out = scores / 4;
       const offset = first - inside;
