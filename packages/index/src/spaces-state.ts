@@ -10,6 +10,8 @@ export const SpaceDescription = z.strictObject({
   dimension: z.int().positive(),
   /** Null where the bundle embeds no regions. */
   regionDimension: z.int().positive().nullable(),
+  /** Where the bundle that makes these vectors lies: a folder or s3://bucket/prefix that every process can read; null: the bundled one. */
+  bundle: z.string().nullable().default(null),
 });
 export type SpaceDescription = z.infer<typeof SpaceDescription>;
 

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Point } from './case-index.ts';
 import { migrateSpace } from './migrate-space.ts';
-import { rebuildIndex } from './rebuild-index.ts';
-import { openSpaces, type Reembed, type Spaces } from './spaces.ts';
+import { openSpaces, type Reembed, readSpaces, type Spaces } from './spaces.ts';
+import type { SpaceDescription } from './spaces-state.ts';
 import { randomOf, randomPoint, randomUnitVector, uuidOf } from './testing/sample-points.ts';
 
-const OLD = { space: 'old-space', dimension: 8, regionDimension: null };
-const NEW = { space: 'new-space', dimension: 12, regionDimension: null };
+const OLD = { space: 'old-space', dimension: 8, regionDimension: 6, bundle: 'models/old' };
+const NEW = { space: 'new-space', dimension: 12, regionDimension: 10, bundle: 'models/new' };
 const scope = { tenant: 'clinic', collections: ['own' as const, 'demo' as const] };
 const random = randomOf(3);
 
@@ -23,7 +23,15 @@ function casePoint(name: string): Point {
   return { ...randomPoint(random, id, OLD.dimension), image: id, vector: vectorIn(OLD.dimension, id) };
 }
 
-const reembed: Reembed = async (to, _kind, _tenant, points) => points.map(({ id }) => vectorIn(to.dimension, id));
+/** A region of a case: a point of its own. */
+function regionPoint(name: string): Point {
+  const { image, ...point } = casePoint(name);
+  const id = uuidOf(`region of ${name}`);
+  return { ...point, id, image, record: { ...point.record, id }, vector: vectorIn(OLD.regionDimension, id) };
+}
+
+const reembed: Reembed = async (to, _tenant, points) =>
+  points.map(({ id, image }) => vectorIn(id === image ? to.dimension : NEW.regionDimension, id));
 
 let folder: string;
 let spaces: Spaces | undefined;
@@ -36,7 +44,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const openWith = async (own: typeof OLD, withReembed = true) => {
+const openWith = async (own: SpaceDescription, withReembed = true) => {
   await spaces?.close();
   spaces = await openSpaces({ location: { folder }, own, ...(withReembed ? { reembed } : {}) });
   return spaces;
@@ -53,12 +61,22 @@ describe('openSpaces', () => {
   });
 });
 
+describe('readSpaces', () => {
+  it('says which bundle the active space is made by, where it lies now', async () => {
+    expect(await readSpaces({ folder })).toBeNull();
+    await openWith(OLD);
+    await openWith({ ...OLD, bundle: 'models/moved' });
+    expect(await readSpaces({ folder })).toEqual({ active: 'old-space', spaces: [{ ...OLD, bundle: 'models/moved' }] });
+  });
+});
+
 describe('migrateSpace', () => {
   it('moves while others write, can be taken back, and drops the old space last', async () => {
     const opened = await openWith(OLD);
     const points = Array.from({ length: 150 }, (_, i) => casePoint(`case ${i}`));
     await opened.images.upsert('clinic', points);
     await opened.images.upsert('other', [casePoint('theirs')]);
+    await opened.regions?.upsert('clinic', [regionPoint('case 2'), regionPoint('case 5'), regionPoint('case 9')]);
 
     let interfered = false;
     const meanwhile: Reembed = async (...given) => {
@@ -67,12 +85,13 @@ describe('migrateSpace', () => {
         await opened.images.upsert('clinic', [casePoint('new meanwhile')]);
         await opened.images.setLabels('clinic', uuidOf('case 3'), { density: 'D', site: 'changed' });
         await opened.images.delete('clinic', { ids: [uuidOf('case 5'), uuidOf('case 149')] });
+        await opened.regions?.delete('clinic', { image: uuidOf('case 5') });
       }
       return reembed(...given);
     };
     const seen: number[] = [];
     const report = await migrateSpace(opened, NEW, meanwhile, { progress: ({ done }) => seen.push(done) });
-    expect(report).toMatchObject({ images: 150, lost: 0, recall: 1 });
+    expect(report).toMatchObject({ images: 150, regions: 2, lost: 0, recall: 1 });
     expect(seen.length).toBeGreaterThan(1);
     expect(await opened.state()).toEqual({ active: 'new-space', spaces: [OLD, NEW] });
 
@@ -81,6 +100,9 @@ describe('migrateSpace', () => {
       (await index?.scroll(scope, { limit: 1000 }))?.points.map(({ id, record }) => [id, record]);
     expect(await everyone(target)).toEqual(await everyone(opened.images));
     expect(await target?.count({ ...scope, tenant: 'other' })).toBe(1);
+    const regions = await opened.index('new-space', 'region');
+    const [region] = (await regions?.get(scope, [uuidOf('region of case 9')], { withVectors: true })) ?? [];
+    expect(region?.vector).toEqual(Array.from(vectorIn(NEW.regionDimension, uuidOf('region of case 9'))));
 
     // The process that serves the old bundle goes on answering in its own space, and its writes reach both.
     await opened.images.upsert('clinic', [casePoint('after the swap')]);
@@ -107,10 +129,10 @@ describe('migrateSpace', () => {
       Array.from({ length: 200 }, (_, i) => casePoint(`case ${i}`)),
     );
     let embedded = 0;
-    const stopping: Reembed = async (to, kind, tenant, points) => {
+    const stopping: Reembed = async (to, tenant, points) => {
       if (embedded >= 128) throw new Error('the power went');
       embedded += points.length;
-      return reembed(to, kind, tenant, points);
+      return reembed(to, tenant, points);
     };
     await expect(migrateSpace(opened, NEW, stopping)).rejects.toThrow('the power went');
     expect((await opened.state()).active).toBe('old-space');
@@ -123,19 +145,5 @@ describe('migrateSpace', () => {
     await opened.add(NEW);
     await expect(opened.images.upsert('clinic', [casePoint('a')])).rejects.toMatchObject({ code: 'migration' });
     expect(await opened.images.count(scope)).toBe(0);
-  });
-});
-
-describe('rebuildIndex', () => {
-  it('writes what the source has and removes what it lacks', async () => {
-    const { images } = await openWith(OLD);
-    await images.upsert('clinic', [casePoint('stale'), casePoint('kept')]);
-    const source = async function* () {
-      for (const name of ['kept', 'lost']) yield { tenant: 'clinic', point: casePoint(name) };
-    };
-    expect(await rebuildIndex(images, source())).toEqual({ written: 2, removed: 1 });
-    expect((await images.scroll(scope, { limit: 10 })).points.map(({ id }) => id)).toEqual(
-      [uuidOf('kept'), uuidOf('lost')].sort(),
-    );
   });
 });

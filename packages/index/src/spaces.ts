@@ -1,5 +1,5 @@
 // Spaces: the image and region index of this process's embedding space, and the space beside it while an installation moves from one to another.
-import { rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CaseIndex, OwnedPoint, Point, PointKind } from './case-index.ts';
 import { openEmbeddedIndex } from './embedded/embedded-index.ts';
@@ -11,13 +11,8 @@ import { fileState, type SpaceDescription, type SpacesState, type SpacesStateSto
 /** Where the indexes of all spaces lie. */
 export type SpacesLocation = { folder: string } | { qdrant: Omit<QdrantIndexOptions, 'space' | 'kind' | 'dimension'> };
 
-/** Vectors of the same cases in another space, in order; null for a case whose bytes are gone. */
-export type Reembed = (
-  to: SpaceDescription,
-  kind: PointKind,
-  tenant: string,
-  points: Point[],
-) => Promise<(Float32Array | null)[]>;
+/** Vectors of the same images and regions (whose id is not that of their image) in another space, in order; null for a case whose bytes are gone. */
+export type Reembed = (to: SpaceDescription, tenant: string, points: Point[]) => Promise<(Float32Array | null)[]>;
 
 export interface SpacesOptions {
   location: SpacesLocation;
@@ -45,13 +40,29 @@ export async function openSpaces(options: SpacesOptions): Promise<Spaces> {
   const state = stateStore(options.location);
   const stored = await state.read();
   const { own } = options;
+  const kept = stored?.spaces.find(({ space }) => space === own.space);
   if (stored === null) await state.write({ active: own.space, spaces: [own] });
-  else if (!stored.spaces.some(({ space }) => space === own.space))
+  else if (kept === undefined)
     throw new IndexError(
       'wrong-space',
-      `The index holds vectors of ${stored.active}, this bundle makes ${own.space}: run \`versamammo index migrate\`, or serve the bundle that the index was made with.`,
+      `The index holds vectors of ${stored.active}, this bundle makes ${own.space}: serve the bundle that the index was made with, and run \`versamammo index migrate BUNDLE\` to move to this one.`,
     );
+  // A bundle of the same encoder may lie elsewhere.
+  else if (kept.bundle !== own.bundle)
+    await state.write({ ...stored, spaces: stored.spaces.map((one) => (one === kept ? own : one)) });
   return new Spaces(options, state, await openPair(options.location, own));
+}
+
+/** Which spaces an installation keeps, before any of them is opened; null where there is none yet. */
+export function readSpaces(location: SpacesLocation): Promise<SpacesState | null> {
+  return stateStore(location).read();
+}
+
+/** Moves the files of a damaged embedded space out of the way; where they lie now. */
+export async function setSpaceAside(folder: string, space: string): Promise<string> {
+  const aside = join(folder, `${space}.damaged-${Date.now()}`);
+  await rename(join(folder, space), aside);
+  return aside;
 }
 
 export class Spaces {
@@ -147,6 +158,8 @@ export class Spaces {
   #other(space: string): Promise<Pair> {
     const open = this.#others.get(space) ?? this.#openOther(space);
     this.#others.set(space, open);
+    // Not opened is not remembered.
+    open.catch(() => this.#others.delete(space));
     return open;
   }
 
@@ -186,7 +199,7 @@ export class Spaces {
                 'migration',
                 'The index is moving to another space: give this process both bundles.',
               );
-            const vectors = await reembed(description, kind, tenant, points);
+            const vectors = await reembed(description, tenant, points);
             return { other, copies: withVectors(points, vectors) };
           }),
         );
@@ -230,6 +243,11 @@ export function withVectors(points: Point[], vectors: (Float32Array | null)[]): 
     const vector = vectors[i] ?? null;
     return vector === null ? [] : [{ ...point, vector }];
   });
+}
+
+/** The id of an image is its own; a region has one beside. */
+export function isRegion({ id, image }: Pick<Point, 'id' | 'image'>): boolean {
+  return id !== image;
 }
 
 export function isOwned(owned: OwnedPoint): owned is { tenant: string; point: Point } {

@@ -46,6 +46,8 @@ export interface EmbeddedIndexOptions {
   dimension: number;
 }
 
+/** Points that are read together where all are. */
+const TURN = 64;
 /** Tenant of the reference collection. */
 const EVERYBODY = '';
 
@@ -235,15 +237,18 @@ class EmbeddedIndex implements CaseIndex {
 
   async *everything(signal?: AbortSignal): AsyncGenerator<OwnedPoint> {
     this.#open();
-    // Row by row: nothing is held open while the caller takes its time.
-    for (let row = 0, last = this.#store.lastRow(); row <= last; row++) {
-      signal?.throwIfAborted();
-      const stored = this.#store.at(row);
-      if (stored === null) continue;
-      const { tenant, id, image, collection, record } = stored;
-      const vector = Float32Array.from(this.#table.segments.vector(row));
-      yield { tenant: tenant === EVERYBODY ? null : tenant, point: { id, image, collection, record, vector } };
+    // A few rows at a time: nothing is held open while the caller takes its time.
+    for (let first = 0, last = this.#store.lastRow(); first <= last; first += TURN) {
       this.#open();
+      const points = this.#store.many(Array.from({ length: TURN }, (_, i) => first + i));
+      const read = Array.from(points.values(), ({ row, ...point }) => {
+        return { point, vector: Float32Array.from(this.#table.segments.vector(row)) };
+      });
+      for (const { point, vector } of read) {
+        signal?.throwIfAborted();
+        const { tenant, id, image, collection, record } = point;
+        yield { tenant: tenant === EVERYBODY ? null : tenant, point: { id, image, collection, record, vector } };
+      }
     }
   }
 
