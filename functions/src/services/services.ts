@@ -227,8 +227,11 @@ function modelOptions({ provider, workers, phrasing }: Configuration) {
   };
 }
 
-function openModelSpaces({ qdrant, platform }: Configuration, { space, dimension, manifest }: Model): Promise<Spaces> {
-  const own = { space, dimension, regionDimension: manifest.region?.dimension ?? null };
+function openModelSpaces(
+  { qdrant, platform, bundle }: Configuration,
+  { space, dimension, manifest }: Model,
+): Promise<Spaces> {
+  const own = { space, dimension, regionDimension: manifest.region?.dimension ?? null, bundle };
   if (qdrant !== null)
     return openSpaces({
       own,

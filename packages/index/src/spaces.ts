@@ -33,7 +33,7 @@ interface Pair {
  *
  * @throws IndexError `wrong-space` when the installation has moved to another space.
  * @example
- * const spaces = await openSpaces({ location: { folder: 'data/index' }, own: { space, dimension: 512, regionDimension: null } });
+ * const spaces = await openSpaces({ location: { folder: 'data/index' }, own: { space, dimension: 512, regionDimension: null, bundle: null } });
  * await spaces.images.upsert(tenant, points);
  */
 export async function openSpaces(options: SpacesOptions): Promise<Spaces> {
