@@ -138,7 +138,7 @@ class TeacherTrainer:
             parts["koleo"] = how.koleo_weight * sum(self.koleo(view) for view in pooled.float().view(views, n, -1))
         loss = torch.stack(list(parts.values())).sum()
         self.scaler.scale(loss * share).backward()
-        return {"loss": float(loss) * share} | {name: float(value) * share for name, value in parts.items()}
+        return {name: float(value.detach()) * share for name, value in ({"loss": loss} | parts).items()}
 
     def update(self, step: int) -> dict[str, float]:
         how = self.how

@@ -261,8 +261,8 @@ class StudentTrainer:
             )
         loss = torch.stack(list(parts.values())).sum()
         self.scaler.scale(loss * share).backward()
-        named = {f"task/{name}": float(value) * share for name, value in by_task.items()}
-        return {"loss": float(loss) * share} | {n: float(v) * share for n, v in parts.items()} | named
+        named = parts | {f"task/{name}": value for name, value in by_task.items()}
+        return {name: float(value.detach()) * share for name, value in ({"loss": loss} | named).items()}
 
     def _mixed(self, images: Tensor, source: Tensor) -> tuple[Tensor, Tensor | None, float]:
         """Mixup on half of the steps: an image with another of its source. Images, partners, share of the first."""
