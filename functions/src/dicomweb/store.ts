@@ -1,8 +1,8 @@
 // storeInstances: STOW-RS (PS3.18 10.5): every part a DICOM instance; the answer refers to each by the UIDs that were sent.
+import { readDicomIdentity } from '@versamammo/imaging';
 import { VersaMammoError } from '@versamammo/schema';
 import type { Part } from '../http/multipart.ts';
 import type { Services } from '../services/services.ts';
-import { readDicomIdentity } from './read-identity.ts';
 
 /** Failure reasons, PS3.18 table 10.5.3-1 and PS3.4 table B.2-1. */
 const SOP_CLASS_NOT_SUPPORTED = 0x0122;

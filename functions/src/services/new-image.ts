@@ -1,6 +1,6 @@
 // newImageState: what a caller hands in and what the file says, as the first record of an image.
 import { randomUUID } from 'node:crypto';
-import type { Deidentified } from '@versamammo/imaging';
+import { type Deidentified, readDicomIdentity } from '@versamammo/imaging';
 import {
   type Box,
   CaseRecord,
@@ -10,7 +10,6 @@ import {
   type Lesion,
   type Mammogram,
 } from '@versamammo/schema';
-import { readDicomIdentity } from '../dicomweb/read-identity.ts';
 import { regionId } from './identity.ts';
 import type { CallerFacts, ImageState } from './image-state.ts';
 import { checkBox } from './query.ts';

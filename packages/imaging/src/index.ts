@@ -14,6 +14,7 @@ export {
   type TenantKey,
 } from './deidentify/tenant-key.ts';
 export { type DecodeDicomOptions, decodeDicom } from './dicom/decode-dicom.ts';
+export { type DicomIdentity, readDicomIdentity } from './dicom/dicom-identity.ts';
 export { type DicomAttributes, writeDicom } from './dicom/write-dicom.ts';
 export { ImagingError, type ImagingErrorCode } from './errors.ts';
 export type * from './grey-image.ts';

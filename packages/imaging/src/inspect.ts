@@ -74,7 +74,7 @@ export function inspect(bytes: Uint8Array, limits: Limits = DEFAULT_LIMITS): Ins
 }
 
 function inspectDicom(bytes: Uint8Array, limits: Limits): Inspection {
-  const file = parseDicom(bytes, limits);
+  const file = parseDicom(bytes, { limits });
   const frames = openFrames(file, limits);
   const statistics = statisticsOf(file, frames.pixels, frames.frame);
   const { value: grey, error } = attempt(() => {

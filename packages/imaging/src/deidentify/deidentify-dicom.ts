@@ -1,9 +1,17 @@
 // De-identification of a DICOM file: PS3.15 Annex E, Basic Application Confidentiality Profile, transfer syntax kept.
 import { deflateRawSync } from 'node:zlib';
-import type { DataSet, Element } from 'dicom-parser';
-import { type DicomFile, isBigEndian, isDeflated, rawValue, text, texts } from '../dicom/dataset.ts';
+import {
+  type DataSet,
+  type DicomFile,
+  type Element,
+  isBigEndian,
+  isDeflated,
+  rawValue,
+  type Tag,
+  text,
+  texts,
+} from '../dicom/dataset.ts';
 import { type EncodedValue, type Encoding, encodeElement, metaHeader } from '../dicom/element-writer.ts';
-import { ImagingError } from '../errors.ts';
 import { PROFILE_VERSION, type ProfileEntry, profileEntry } from './basic-profile.ts';
 import { pseudonym, pseudonymousUid, type TenantKey } from './tenant-key.ts';
 
@@ -66,20 +74,15 @@ function marks(patient: string | null, encoding: Encoding): [tag: string, vr: st
 
 /** Every element that stays, encoded, by tag. */
 function rewrite(dataset: DataSet, encoding: Encoding, key: TenantKey): [string, Uint8Array][] {
-  return Object.entries(dataset.elements).flatMap(([tag, element]) => {
-    if (tag.startsWith('x0002')) return [];
-    const bytes = rewriteElement(dataset, tag, element, encoding, key);
-    return bytes === null ? [] : [[tag, bytes] satisfies [string, Uint8Array]];
+  return Object.values(dataset.elements).flatMap((element) => {
+    if (element.tag.startsWith('x0002')) return [];
+    const bytes = rewriteElement(dataset, element, encoding, key);
+    return bytes === null ? [] : [[element.tag, bytes] satisfies [string, Uint8Array]];
   });
 }
 
-function rewriteElement(
-  dataset: DataSet,
-  tag: string,
-  element: Element,
-  encoding: Encoding,
-  key: TenantKey,
-): Uint8Array | null {
+function rewriteElement(dataset: DataSet, element: Element, encoding: Encoding, key: TenantKey): Uint8Array | null {
+  const { tag } = element;
   if (tag === 'x7fe00010') return copyPixels(dataset, element, encoding);
   const entry = profileEntry(tag);
   const unknownVr = encoding.explicit && (element.vr === undefined || element.vr === 'UN');
@@ -90,20 +93,16 @@ function rewriteElement(
   // An unparsed value of unknown VR may hold a sequence with names in it.
   if (unknownVr && (element.items !== undefined || !KEPT_WITHOUT_VR.test(tag))) return null;
   if (element.items !== undefined) {
-    const items = element.items.map(({ dataSet }) =>
-      dataSet === undefined ? new Uint8Array(0) : concatInOrder(new Map(rewrite(dataSet, encoding, key))),
-    );
+    const items = element.items.map((item) => concatInOrder(new Map(rewrite(item, encoding, key))));
     return encodeElement(tag, 'SQ', items, encoding);
   }
   if (vr === 'PN') return encodeElement(tag, vr, '', encoding);
-  if (element.hadUndefinedLength)
-    throw new ImagingError('corrupt', 'An attribute of the file has no end. Send the original.');
-  return encodeElement(tag, vr, rawValue(dataset, `x${tag.slice(1)}`) ?? '', encoding);
+  return encodeElement(tag, vr, rawValue(dataset, element.tag) ?? '', encoding);
 }
 
-function substitute(dataset: DataSet, tag: string, { action, vr }: ProfileEntry, key: TenantKey): string {
+function substitute(dataset: DataSet, tag: Tag, { action, vr }: ProfileEntry, key: TenantKey): string {
   if (action === 'U' || (action === 'D' && vr === 'UI'))
-    return texts(dataset, `x${tag.slice(1)}`)
+    return texts(dataset, tag)
       .map((uid) => (uid === '' || uid.startsWith(STANDARD_UIDS) ? uid : pseudonymousUid(key, uid)))
       .join('\\');
   return action === 'D' ? (DUMMIES[vr] ?? '') : '';
@@ -131,12 +130,10 @@ const DUMMIES: Readonly<Record<string, string>> = {
 /** Pixel data as they are, fragments and offset table included. */
 function copyPixels(dataset: DataSet, element: Element, encoding: Encoding): Uint8Array {
   const vr = element.vr ?? 'OW';
-  if (element.encapsulatedPixelData !== true)
-    return encodeElement('x7fe00010', vr, rawValue(dataset, 'x7fe00010') ?? '', encoding);
-  const last = element.fragments?.at(-1);
-  if (last === undefined) throw new ImagingError('corrupt', 'The pixel data are empty. Send the original file.');
-  const raw = dataset.byteArray.subarray(element.dataOffset, last.position + last.length);
-  return encodeElement('x7fe00010', 'OB', { encapsulated: raw }, encoding);
+  const raw = rawValue(dataset, 'x7fe00010') ?? new Uint8Array(0);
+  return element.encapsulated === undefined
+    ? encodeElement('x7fe00010', vr, raw, encoding)
+    : encodeElement('x7fe00010', 'OB', { encapsulated: raw }, encoding);
 }
 
 function concatInOrder(elements: ReadonlyMap<string, Uint8Array>): Uint8Array {

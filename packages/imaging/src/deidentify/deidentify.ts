@@ -30,7 +30,7 @@ export function deidentify(bytes: Uint8Array, key: TenantKey, limits: Limits = D
   const format = rasterFormat(bytes);
   const quarantine =
     format === null
-      ? findQuarantineReasons(bytes, parseDicom(bytes, limits), limits)
+      ? findQuarantineReasons(bytes, parseDicom(bytes, { limits }), limits)
       : textReasons(decodeRaster(bytes, format, limits));
   return { ...pseudonymise(bytes, key, limits), quarantine };
 }
@@ -44,7 +44,7 @@ export function pseudonymise(
   const format = rasterFormat(bytes);
   if (format === null) {
     const warnings = isDicom(bytes) ? [] : ['The file had no DICOM preamble; one was added.'];
-    return { ...deidentifyDicom(parseDicom(bytes, limits), key), format: 'dicom', warnings };
+    return { ...deidentifyDicom(parseDicom(bytes, { limits }), key), format: 'dicom', warnings };
   }
   return {
     bytes: stripRaster(bytes, format),

@@ -1,15 +1,23 @@
-// DicomDataset: a parsed DICOM file with typed readers. Parsing by dicom-parser; what it throws becomes an ImagingError.
+// DicomFile: a parsed DICOM file with typed readers. PS3.10 7, PS3.5.
 import { crc32, inflateRawSync } from 'node:zlib';
-import dicomParser, { type DataSet, type Element } from 'dicom-parser';
 import { z } from 'zod';
 import { ImagingError } from '../errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
+import {
+  corrupt,
+  type DataSet,
+  type Element,
+  LONG_VRS,
+  parseElements,
+  readVr,
+  type Syntax,
+  type Tag,
+  truncated,
+} from './parse-elements.ts';
 import { TRANSFER_SYNTAXES, type TransferSyntax } from './transfer-syntax.ts';
 
-/** A tag as dicom-parser writes it: `x` and eight lower-case hex digits, `x7fe00010`. */
-export type Tag = `x${string}`;
-
 export interface DicomFile {
+  /** Meta header and data set together. */
   dataset: DataSet;
   transferSyntax: TransferSyntax;
   /** The bytes that element offsets refer to: those given, or the inflated ones of a deflated file. */
@@ -27,40 +35,50 @@ export function isDicom(bytes: Uint8Array): boolean {
   return [0x44, 0x49, 0x43, 0x4d].every((byte, i) => bytes[MAGIC_OFFSET + i] === byte);
 }
 
+export interface ParseOptions {
+  limits?: Limits;
+  /** True of the first tag of the data set that need not be read. */
+  until?: (tag: Tag) => boolean;
+}
+
 /**
- * Parses a Part 10 file, or a bare data set that begins like one.
+ * Parses a Part 10 file, also one without preamble or meta header.
  * Throws `ImagingError`: `not-dicom`, `truncated`, `corrupt`, `unsupported-transfer-syntax`, `over-limit`.
  */
-export function parseDicom(bytes: Uint8Array, limits: Limits = DEFAULT_LIMITS): DicomFile {
+export function parseDicom(bytes: Uint8Array, { limits = DEFAULT_LIMITS, until }: ParseOptions = {}): DicomFile {
   if (bytes.byteLength > limits.maxBytes)
     throw new ImagingError(
       'over-limit',
       `The file has ${bytes.byteLength} bytes; at most ${limits.maxBytes} are read. Send a smaller one.`,
     );
-  const bare = isDicom(bytes) ? undefined : guessBareSyntax(bytes);
-  const dataset = parse(bytes, bare, limits);
-  const uid = bare ?? text(dataset, 'x00020010') ?? IMPLICIT_LE;
+  return parsePlain(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), limits, until);
+}
+
+/** Of a plain view: what a Buffer calls `slice` makes no copy. */
+function parsePlain(bytes: Uint8Array, limits: Limits, until: ParseOptions['until']): DicomFile {
+  const begin = isDicom(bytes) ? MAGIC_OFFSET + 4 : 0;
+  if (begin === 0) requireBareDataset(bytes);
+  // The meta header is explicit little-endian whatever follows it (PS3.10 7.1).
+  const meta = parseElements(bytes, begin, { explicit: true, bigEndian: false }, (tag) => !tag.startsWith('x0002'));
+  const uid = text(meta.dataset, 'x00020010') ?? guessedSyntax(bytes, meta.end);
   const transferSyntax = TRANSFER_SYNTAXES.get(uid);
   if (transferSyntax === undefined)
     throw new ImagingError(
       'unsupported-transfer-syntax',
       `Transfer syntax ${/^[0-9.]{1,64}$/.test(uid) ? uid : '(unreadable)'} is not read. Convert the file, for example to JPEG Lossless (1.2.840.10008.1.2.4.70).`,
     );
-  return { dataset, transferSyntax, bytes: dataset.byteArray };
+  const plain = uid === DEFLATED ? inflate(bytes, meta.end, limits) : bytes;
+  const { dataset } = parseElements(plain, meta.end, encodingOf(plain, meta.end, uid), until);
+  // Offsets into the meta header stay true: inflated bytes are put behind it.
+  dataset.elements = { ...meta.dataset.elements, ...dataset.elements };
+  return { dataset, transferSyntax, bytes: plain };
 }
 
-function parse(bytes: Uint8Array, bare: string | undefined, limits: Limits): DataSet {
-  // A Buffer is read through its own readers by dicom-parser; a plain view keeps one code path.
-  const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  try {
-    return dicomParser.parseDicom(view, {
-      ...(bare === undefined ? {} : { TransferSyntaxUID: bare }),
-      inflater: (file: Uint8Array, position: number) => inflate(file, position, limits),
-    });
-  } catch (cause) {
-    if (cause instanceof ImagingError) throw cause;
-    throw parseError(cause);
-  }
+/** What the transfer syntax says, unless the first element shows that its VRs are, or are not, written down. */
+function encodingOf(bytes: Uint8Array, at: number, uid: string): Syntax {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const explicit = at + 8 <= bytes.byteLength ? readVr(view, at + 4) !== undefined : uid !== IMPLICIT_LE;
+  return { explicit, bigEndian: uid === EXPLICIT_BE };
 }
 
 /** Inflated data sets are held twice while they are put together. */
@@ -100,52 +118,41 @@ const InflateAnswer = z
 /** What may follow the deflate stream: a zero byte for even length, or gzip's CRC-32 and size (RFC 1952 2.3). */
 function requireChecksum(rest: Uint8Array, inflated: Uint8Array): void {
   if (rest.byteLength === 0 || rest.every((byte) => byte === 0)) return;
-  if (rest.byteLength < 8) throw truncated(undefined);
+  if (rest.byteLength < 8) throw truncated();
   const view = new DataView(rest.buffer, rest.byteOffset, 8);
-  if (view.getUint32(4, true) === inflated.byteLength && view.getUint32(0, true) !== crc32(inflated))
-    throw corrupt(undefined);
+  if (view.getUint32(4, true) === inflated.byteLength && view.getUint32(0, true) !== crc32(inflated)) throw corrupt();
 }
 
-/**
- * Files without preamble and meta header exist (ACR-NEMA, exports of old archives). They begin with a low group in
- * ascending order; anything else is not DICOM.
- */
-function guessBareSyntax(bytes: Uint8Array): string {
-  if (bytes.byteLength >= 16) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const explicit = isUpper(bytes[4]) && isUpper(bytes[5]);
-    if (view.getUint16(0, true) === 8 && view.getUint16(2, true) < 0x100) {
-      if (explicit) return EXPLICIT_LE;
-      if (view.getUint32(4, true) < bytes.byteLength) return IMPLICIT_LE;
-    }
-    if (explicit && view.getUint16(0, false) === 8 && view.getUint16(2, false) < 0x100) return EXPLICIT_BE;
-  }
+/** Last group of an element that a file without preamble may begin with: text, pictures and archives begin otherwise. */
+const LAST_FIRST_GROUP = 0x20;
+
+/** Files without preamble exist (ACR-NEMA, exports of old archives): they begin with a low group. Anything else is not DICOM. */
+function requireBareDataset(bytes: Uint8Array): void {
   if (bytes.byteLength < MAGIC_OFFSET + 4 && bytes.every((byte) => byte === 0))
     throw new ImagingError('truncated', 'The file ends before its first attribute. Send the complete file.');
+  if (bytes.byteLength >= 16) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const vr = readVr(view, 4);
+    const [little, big] = [view.getUint16(0, true), view.getUint16(0, false)];
+    const isGroup = (group: number) => group > 0 && group <= LAST_FIRST_GROUP;
+    if (vr !== undefined && KNOWN_VRS.has(vr) && (isGroup(little) || isGroup(big))) return;
+    if (isGroup(little) && view.getUint32(4, true) <= bytes.byteLength - 8) return;
+  }
   throw new ImagingError('not-dicom', 'This file is neither DICOM nor PNG, JPEG or PGM. Send one of these.');
 }
 
-const isUpper = (byte: number | undefined) => byte !== undefined && byte >= 0x41 && byte <= 0x5a;
+const KNOWN_VRS = new Set([
+  ...LONG_VRS,
+  ...'AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US'.split(' '),
+]);
 
-function parseError(cause: unknown): ImagingError {
-  const message = typeof cause === 'string' ? cause : cause instanceof Error ? cause.message : describe(cause);
-  return /overrun|past the end|past end|buffer|eof|length/i.test(message) || cause instanceof RangeError
-    ? truncated(cause)
-    : corrupt(cause);
+/** Of a file that names no transfer syntax: by the first element of its data set. */
+function guessedSyntax(bytes: Uint8Array, at: number): string {
+  if (at + 8 > bytes.byteLength) return IMPLICIT_LE;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (readVr(view, at + 4) === undefined) return IMPLICIT_LE;
+  return view.getUint16(at, true) > view.getUint16(at, false) ? EXPLICIT_BE : EXPLICIT_LE;
 }
-
-function describe(cause: unknown): string {
-  return typeof cause === 'object' && cause !== null && 'exception' in cause ? String(cause.exception) : '';
-}
-
-const truncated = (cause: unknown) =>
-  new ImagingError('truncated', 'The DICOM file ends before its last attribute does. Send the complete file.', {
-    cause,
-  });
-const corrupt = (cause: unknown) =>
-  new ImagingError('corrupt', 'The DICOM file is damaged: its attributes do not parse. Send the original file.', {
-    cause,
-  });
 
 /** First value of a text attribute, trimmed; undefined where absent or empty. */
 export function text(dataset: DataSet, tag: Tag, index = 0): string | undefined {
@@ -176,7 +183,7 @@ export function decimals(dataset: DataSet, tag: Tag): number[] {
 export function unsigned16(dataset: DataSet, tag: Tag, index = 0): number | undefined {
   const bytes = rawValue(dataset, tag);
   if (bytes === undefined || bytes.byteLength < 2 * index + 2) return undefined;
-  return dataset.byteArrayParser.readUint16(bytes, 2 * index);
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint16(2 * index, !dataset.bigEndian);
 }
 
 /** Raw bytes of a value; undefined where the attribute is absent. */
@@ -186,13 +193,12 @@ export function rawValue(dataset: DataSet, tag: Tag): Uint8Array | undefined {
 }
 
 function valueBytes(dataset: DataSet, element: Element): Uint8Array {
-  const { byteArray } = dataset;
-  return byteArray.subarray(element.dataOffset, element.dataOffset + element.length);
+  return dataset.bytes.subarray(element.dataOffset, element.dataOffset + element.length);
 }
 
 /** Items of a sequence; empty where absent. */
 export function items(dataset: DataSet, tag: Tag): DataSet[] {
-  return (dataset.elements[tag]?.items ?? []).flatMap((item) => item.dataSet ?? []);
+  return dataset.elements[tag]?.items ?? [];
 }
 
 export function isBigEndian(file: DicomFile): boolean {
@@ -203,4 +209,4 @@ export function isDeflated(file: DicomFile): boolean {
   return file.transferSyntax.uid === DEFLATED;
 }
 
-export type { DataSet, Element };
+export type { DataSet, Element, Tag };

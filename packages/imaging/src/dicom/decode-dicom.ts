@@ -1,6 +1,5 @@
 // decodeDicom: a DICOM file → one GreyImage, the grey pipeline applied in the order of PS3.4 N.2: modality, VOI, presentation.
 import { createHash } from 'node:crypto';
-import type { DataSet } from 'dicom-parser';
 import { ImagingError } from '../errors.ts';
 import { mapSamples } from '../grey/apply-step.ts';
 import { normaliseExposure, stretch } from '../grey/for-processing.ts';
@@ -8,8 +7,8 @@ import { modalityLut } from '../grey/modality-lut.ts';
 import { paddingMask, paddingTest } from '../grey/padding.ts';
 import { voiLut } from '../grey/voi-lut.ts';
 import type { GreyImage } from '../grey-image.ts';
-import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
-import { parseDicom, text, unsigned16 } from './dataset.ts';
+import type { Limits } from '../limits.ts';
+import { type DataSet, parseDicom, text, unsigned16 } from './dataset.ts';
 import { FRAME_VOI_LUT, frameGroups, PIXEL_VALUE_TRANSFORMATION } from './frame-groups.ts';
 import { isMammogram, mammogramHeader } from './mammogram-header.ts';
 import { isGrey } from './pixel-module.ts';
@@ -28,7 +27,7 @@ export interface DecodeDicomOptions {
  * `unsupported-pixels`, `colour`, `not-a-mammogram`, `sizes-disagree`, `over-limit`, `no-such-frame`, `no-such-window`.
  */
 export function decodeDicom(bytes: Uint8Array, options: DecodeDicomOptions = {}): GreyImage {
-  const file = parseDicom(bytes, options.limits ?? DEFAULT_LIMITS);
+  const file = parseDicom(bytes, options);
   const { dataset } = file;
   const frames = openFrames(file, options.limits);
   const { pixels } = frames;

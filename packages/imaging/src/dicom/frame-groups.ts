@@ -1,6 +1,5 @@
 // Functional groups of a frame: where enhanced multi-frame objects keep what others keep at the top level. PS3.3 C.7.6.16.
-import type { DataSet } from 'dicom-parser';
-import { items, type Tag } from './dataset.ts';
+import { type DataSet, items, type Tag } from './dataset.ts';
 
 /** Items of one functional group macro for a frame, then the top level: the first that has an attribute wins. */
 export function frameGroups(dataset: DataSet, frame: number, macro: Tag): DataSet[] {

@@ -1,8 +1,7 @@
 // What a DICOM header says about a mammogram: side, view, kind, spacing at the breast, who and when. PS3.3 A.26, C.8.11, C.8.21.
 import type { Laterality, Modality, View } from '@versamammo/schema';
-import type { DataSet } from 'dicom-parser';
 import type { GreyImage } from '../grey-image.ts';
-import { decimals, items, text, texts } from './dataset.ts';
+import { type DataSet, decimals, items, text, texts } from './dataset.ts';
 import { FRAME_ANATOMY, frameGroups, PIXEL_MEASURES } from './frame-groups.ts';
 
 const DIGITAL_MAMMOGRAPHY = '1.2.840.10008.5.1.4.1.1.1.2';

@@ -1,7 +1,7 @@
 // PixelModule: what a data set says about its pixels (Image Pixel Module, PS3.3 C.7.6.3), bounded before anything is allocated.
 import { ImagingError } from '../errors.ts';
 import { type Limits, requireWithinLimits } from '../limits.ts';
-import { type DataSet, type DicomFile, decimals, text, unsigned16 } from './dataset.ts';
+import { type DataSet, type DicomFile, text, unsigned16 } from './dataset.ts';
 
 export interface PixelModule {
   rows: number;
@@ -22,7 +22,9 @@ export function readPixelModule(file: DicomFile, limits: Limits): PixelModule {
   if (dataset.elements.x7fe00010 === undefined) throw withoutPixels(dataset);
   const rows = required(dataset, 'x00280010', 'Rows');
   const columns = required(dataset, 'x00280011', 'Columns');
-  const frames = decimals(dataset, 'x00280008')[0] ?? 1;
+  const stated = text(dataset, 'x00280008');
+  // Zero is what some writers put where there is one frame.
+  const frames = stated === undefined || stated === '0' ? 1 : Number(stated);
   const bitsAllocated = required(dataset, 'x00280100', 'Bits Allocated');
   const bitsStored = unsigned16(dataset, 'x00280101') ?? bitsAllocated;
   const samplesPerPixel = unsigned16(dataset, 'x00280002') ?? 1;

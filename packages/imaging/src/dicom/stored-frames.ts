@@ -36,41 +36,53 @@ export function openFrames(file: DicomFile, limits: Limits = DEFAULT_LIMITS): St
 
 function nativeFrames(file: DicomFile, pixels: PixelModule): (index: number) => StoredSamples {
   const element = file.dataset.elements.x7fe00010;
-  if (element === undefined || element.encapsulatedPixelData === true || element.fragments !== undefined)
+  if (element === undefined || element.encapsulated !== undefined)
     throw new ImagingError(
       'corrupt',
       'The pixel data are compressed, the transfer syntax says otherwise. Send the original.',
     );
   const { rows, columns, samplesPerPixel, bitsAllocated, frames } = pixels;
   // Native YBR_FULL_422 keeps two chroma samples for two pixels (PS3.3 C.7.6.3.1.2).
-  const perPixel = pixels.photometric === 'YBR_FULL_422' && samplesPerPixel === 3 ? 2 : samplesPerPixel;
+  const isHalved = pixels.photometric === 'YBR_FULL_422' && samplesPerPixel === 3 && bitsAllocated === 8;
+  const perPixel = isHalved ? 2 : samplesPerPixel;
   const samples = rows * columns * perPixel;
   const needed = Math.ceil((samples * frames * bitsAllocated) / 8);
   const excess = element.length - needed;
-  if (element.dataOffset + element.length > file.bytes.byteLength)
-    throw new ImagingError('truncated', 'The file ends before its pixels do. Send the complete file.');
   if (excess < 0)
     throw new ImagingError(
       'truncated',
       `The pixel data have ${element.length} bytes, the image needs ${needed}. Send the complete file.`,
     );
-  // Some writers pad; a surplus of a row or a column means that the header and the pixels disagree.
-  if (excess > 1 && excess >= (Math.min(rows, columns) * samplesPerPixel * bitsAllocated) / 8)
+  // Some writers pad with zeros; a row, a column or a frame more of anything else means that header and pixels disagree.
+  const surplus = file.bytes.subarray(element.dataOffset + needed, element.dataOffset + element.length);
+  const isPadding = excess < needed / frames && surplus.every((byte) => byte === 0);
+  if (!isPadding && excess > 1 && excess >= (Math.min(rows, columns) * samplesPerPixel * bitsAllocated) / 8)
     throw new ImagingError(
       'sizes-disagree',
       `The pixel data have ${element.length} bytes, the image needs ${needed}. Send the original file.`,
     );
-  const data = file.bytes.subarray(element.dataOffset, element.dataOffset + needed);
+  const stored = file.bytes.subarray(element.dataOffset, element.dataOffset + element.length);
+  // Bytes in words of 16 bits come in pairs, the second first (PS3.5 8.1.2).
+  const isSwapped = isBigEndian(file) && bitsAllocated <= 8 && element.vr === 'OW' && element.length % 2 === 0;
+  const data = isSwapped ? Buffer.from(stored).swap16() : stored;
   if (bitsAllocated === 1) return (index) => unpackBits(data, index * samples, samples);
   const frameBytes = (samples * bitsAllocated) / 8;
   return (index) => {
-    const words = toWords(
-      data.subarray(index * frameBytes, (index + 1) * frameBytes),
-      bitsAllocated,
-      isBigEndian(file),
-    );
+    const frame = data.subarray(index * frameBytes, (index + 1) * frameBytes);
+    if (isHalved) return withChromaTwice(frame);
+    const words = toWords(frame, bitsAllocated, isBigEndian(file));
     return withSigns(planesToPixels(words, pixels), pixels.bitsStored, pixels.signed);
   };
+}
+
+/** Y Y Cb Cr for every two pixels → Y Cb Cr for each. */
+function withChromaTwice(halved: Uint8Array): Uint8Array {
+  const pixels = new Uint8Array((halved.length / 2) * 3);
+  for (let from = 0, to = 0; from < halved.length; from += 4, to += 6) {
+    const [first = 0, second = 0, blue = 0, red = 0] = halved.subarray(from, from + 4);
+    pixels.set([first, blue, red, second, blue, red], to);
+  }
+  return pixels;
 }
 
 function compressedFrames(file: DicomFile, pixels: PixelModule): (index: number) => StoredSamples {
@@ -118,7 +130,7 @@ function requireSameShape(shape: CodestreamShape, pixels: PixelModule): void {
 
 /** Little- or big-endian bytes as unsigned words; a copy, aligned. */
 function toWords(bytes: Uint8Array, bits: 8 | 16 | 32, bigEndian: boolean): Uint8Array | Uint16Array | Uint32Array {
-  const copy = bytes.slice();
+  const copy = new Uint8Array(bytes);
   if (bits === 8) return copy;
   if (bigEndian) {
     const swap = Buffer.from(copy.buffer);

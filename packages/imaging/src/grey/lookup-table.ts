@@ -1,6 +1,5 @@
 // LookupTable: one item of a Modality LUT or VOI LUT Sequence. PS3.3 C.11.1.1, C.11.2.1.1.
-import type { DataSet } from 'dicom-parser';
-import { rawValue, unsigned16 } from '../dicom/dataset.ts';
+import { type DataSet, rawValue, unsigned16 } from '../dicom/dataset.ts';
 
 interface LookupTable {
   /** Input value that the first entry stands for; smaller ones get the first entry, larger than the last the last. */
@@ -27,8 +26,9 @@ export function readLookupTable(item: DataSet, signed: boolean): LookupTable | u
 }
 
 function readEntries(item: DataSet, data: Uint8Array, length: number): Uint16Array | undefined {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   if (data.byteLength >= 2 * length)
-    return Uint16Array.from({ length }, (_, i) => item.byteArrayParser.readUint16(data, 2 * i));
+    return Uint16Array.from({ length }, (_, i) => view.getUint16(2 * i, !item.bigEndian));
   // Entries of 8 bits may be packed two to a word.
   return data.byteLength >= length && data.byteLength <= length + 1
     ? Uint16Array.from(data.subarray(0, length))

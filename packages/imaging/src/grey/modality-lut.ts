@@ -1,6 +1,5 @@
 // Modality LUT: stored values → modality values. PS3.3 C.11.1.
-import type { DataSet } from 'dicom-parser';
-import { decimals, items } from '../dicom/dataset.ts';
+import { type DataSet, decimals, items } from '../dicom/dataset.ts';
 import type { PixelModule } from '../dicom/pixel-module.ts';
 import { lookUp, readLookupTable } from './lookup-table.ts';
 

@@ -1,6 +1,5 @@
 // Pixel padding: which stored values are background added after acquisition. PS3.3 C.7.5.1.1.2.
-import type { DataSet } from 'dicom-parser';
-import { unsigned16 } from '../dicom/dataset.ts';
+import { type DataSet, unsigned16 } from '../dicom/dataset.ts';
 import type { PixelModule } from '../dicom/pixel-module.ts';
 import type { StoredSamples } from '../dicom/stored-frames.ts';
 

@@ -1,6 +1,5 @@
 // VOI LUT: modality values → display values. Windows (LINEAR, LINEAR_EXACT, SIGMOID) and tables. PS3.3 C.11.2.
-import type { DataSet } from 'dicom-parser';
-import { decimals, items, text } from '../dicom/dataset.ts';
+import { type DataSet, decimals, items, text } from '../dicom/dataset.ts';
 import { ImagingError } from '../errors.ts';
 import { lookUp, readLookupTable } from './lookup-table.ts';
 import type { GreyStep } from './modality-lut.ts';
