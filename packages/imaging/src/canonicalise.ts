@@ -12,7 +12,7 @@ import { dilate, type Mask } from './breast/morphology.ts';
 import { type BreastSegmentation, segmentBreast } from './breast/segment-breast.ts';
 import { ImagingError } from './errors.ts';
 import type { GreyImage } from './grey-image.ts';
-import { resize } from './resize.ts';
+import { resizeWindow } from './resize.ts';
 
 /** What is known about an image beside its bytes. It wins over the header; `from` says where it comes from (default: caller). */
 export interface Hints {
@@ -129,17 +129,22 @@ function cutOut(grey: GreyImage, { mask, usable, background }: BreastSegmentatio
   const rows = cut.y1 - cut.y0;
   const keep = sampleMask(widen(mask, usable), grey, cut);
   const pixels = new Float32Array(rows * columns);
-  for (let y = 0; y < rows; y++) {
-    const from = (cut.y0 + y) * grey.columns;
-    for (let x = 0; x < columns; x++) {
-      const source = from + (cut.mirrored ? cut.x1 - 1 - x : cut.x0 + x);
-      const value = grey.padding?.[source] ? 0 : (grey.pixels[source] as number) - background;
-      pixels[y * columns + x] = Math.max(0, value) * (keep[y * columns + x] as number);
+  const { pixels: values, padding } = grey;
+  const step = cut.mirrored ? -1 : 1;
+  for (let y = 0, from = 0; y < rows; y++) {
+    let source = (cut.y0 + y) * grey.columns + cut.x0;
+    let to = y * columns + (cut.mirrored ? columns - 1 : 0);
+    for (let x = 0; x < columns; x++, from++, source++, to += step) {
+      const value = (values[source] as number) - background;
+      if (value > 0 && (padding === null || padding[source] === 0)) pixels[to] = value * (keep[from] as number);
     }
   }
   const white = whiteLevel(pixels);
   if (white > 0 && white !== 1)
-    for (let i = 0; i < pixels.length; i++) pixels[i] = Math.min(1, (pixels[i] as number) / white);
+    for (let i = 0; i < pixels.length; i++) {
+      const level = (pixels[i] as number) / white;
+      pixels[i] = level > 1 ? 1 : level;
+    }
   return pixels;
 }
 
@@ -148,31 +153,23 @@ function widen(mask: Mask, usable: Mask): Mask {
   return { ...wide, inside: wide.inside.map((inside, i) => inside & (usable.inside[i] as number)) };
 }
 
-/** The mask, bilinear, at each pixel of the cut. */
+/** The mask, bilinear, at each pixel of the cut, not flipped. */
 function sampleMask(mask: Mask, grey: GreyImage, cut: Cut): Float32Array {
-  const columns = cut.x1 - cut.x0;
-  const rows = cut.y1 - cut.y0;
   const whole = { pixels: Float32Array.from(mask.inside), rows: mask.rows, columns: mask.columns };
-  const wide = resize(whole, grey.rows, grey.columns);
-  const result = new Float32Array(rows * columns);
-  for (let y = 0; y < rows; y++) {
-    const from = (cut.y0 + y) * grey.columns;
-    for (let x = 0; x < columns; x++)
-      result[y * columns + x] = wide.pixels[from + (cut.mirrored ? cut.x1 - 1 - x : cut.x0 + x)] as number;
-  }
-  return result;
+  return resizeWindow(whole, grey.rows, grey.columns, cut).pixels;
 }
 
 /** The level above which only `HOT_PIXELS` of the tissue lie. */
 function whiteLevel(pixels: Float32Array): number {
   const bins = new Uint32Array(65536);
   let tissue = 0;
-  for (const value of pixels)
-    if (value > 0) {
-      const bin = Math.min(65535, Math.ceil(value * 65535));
-      bins[bin] = (bins[bin] as number) + 1;
-      tissue++;
-    }
+  for (let i = 0; i < pixels.length; i++) {
+    const value = pixels[i] as number;
+    if (value === 0) continue;
+    const bin = value >= 1 ? 65535 : Math.ceil(value * 65535);
+    bins[bin] = (bins[bin] as number) + 1;
+    tissue++;
+  }
   let above = 0;
   for (let bin = 65535; bin > 0; bin--) {
     above += bins[bin] as number;

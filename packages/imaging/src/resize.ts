@@ -23,8 +23,20 @@ interface Taps {
  */
 export function resize(image: FloatImage, rows: number, columns: number): FloatImage {
   if (rows === image.rows && columns === image.columns) return image;
-  const across = columns === image.columns ? image : resizeColumns(image, columns);
-  return rows === across.rows ? across : resizeRows(across, rows);
+  return resizeWindow(image, rows, columns, { x0: 0, y0: 0, x1: columns, y1: rows });
+}
+
+/** The pixels of `resize(image, rows, columns)` with x0 ≤ x < x1 and y0 ≤ y < y1, without making the others. */
+export function resizeWindow(
+  image: FloatImage,
+  rows: number,
+  columns: number,
+  { x0, y0, x1, y1 }: { x0: number; y0: number; x1: number; y1: number },
+): FloatImage {
+  const isWhole = (from: number, to: number, input: number, output: number) =>
+    input === output && from === 0 && to === output;
+  const across = isWhole(x0, x1, image.columns, columns) ? image : resizeColumns(image, columns, x0, x1);
+  return isWhole(y0, y1, image.rows, rows) ? across : resizeRows(across, rows, y0, y1);
 }
 
 function triangleTaps(input: number, output: number): Taps {
@@ -48,34 +60,34 @@ function triangleTaps(input: number, output: number): Taps {
   return { first, count, weights, stride };
 }
 
-function resizeColumns({ pixels, rows, columns }: FloatImage, output: number): FloatImage {
+function resizeColumns({ pixels, rows, columns }: FloatImage, output: number, x0: number, x1: number): FloatImage {
   const { first, count, weights, stride } = triangleTaps(columns, output);
-  const result = new Float32Array(rows * output);
-  for (let y = 0; y < rows; y++)
-    for (let x = 0; x < output; x++) {
+  const result = new Float32Array(rows * (x1 - x0));
+  for (let y = 0, at = 0; y < rows; y++)
+    for (let x = x0; x < x1; x++) {
       const from = y * columns + (first[x] as number);
       const taps = count[x] as number;
       let sum = 0;
       for (let j = 0; j < taps; j++) sum += (pixels[from + j] as number) * (weights[x * stride + j] as number);
-      result[y * output + x] = sum;
+      result[at++] = sum;
     }
-  return { pixels: result, rows, columns: output };
+  return { pixels: result, rows, columns: x1 - x0 };
 }
 
-function resizeRows({ pixels, rows, columns }: FloatImage, output: number): FloatImage {
+function resizeRows({ pixels, rows, columns }: FloatImage, output: number, y0: number, y1: number): FloatImage {
   const { first, count, weights, stride } = triangleTaps(rows, output);
-  const result = new Float32Array(output * columns);
+  const result = new Float32Array((y1 - y0) * columns);
   const sums = new Float64Array(columns);
-  for (let y = 0; y < output; y++) {
+  for (let y = y0; y < y1; y++) {
     sums.fill(0);
     for (let j = 0; j < (count[y] as number); j++) {
       const weight = weights[y * stride + j] as number;
       const from = ((first[y] as number) + j) * columns;
       for (let x = 0; x < columns; x++) sums[x] = (sums[x] as number) + weight * (pixels[from + x] as number);
     }
-    result.set(sums, y * columns);
+    result.set(sums, (y - y0) * columns);
   }
-  return { pixels: result, rows: output, columns };
+  return { pixels: result, rows: y1 - y0, columns };
 }
 
 /** Size after fitting `rows` × `columns` into a long side without enlarging, each side rounded half up, at least 1. */

@@ -102,7 +102,9 @@ function compressedFrames(file: DicomFile, pixels: PixelModule): (index: number)
       codec === 'jpeg' || codec === 'jpeg-ls' ? readJpeg(encoded, codec) : readJpeg2000(encoded);
     requireSameShape(shape, pixels);
     const plain = decodeWithWasm(wasmCodec(codec), stream, shape);
-    const words = toWords(plain, shape.precision <= 8 ? 8 : 16, false);
+    const words = shape.precision <= 8 ? plain : new Uint16Array(plain.buffer);
+    // A codec gives no more bits than the codestream has.
+    if (!signed && shape.precision <= bitsStored) return words;
     // The codestream's own precision says where the sign is; JPEG has none, so Bits Stored does (PS3.5 8.2).
     return withSigns(words, codec === 'jpeg' ? bitsStored : shape.precision, signed);
   };

@@ -12,6 +12,6 @@ export function mapSamples(samples: StoredSamples, transform: (stored: number) =
   const offset = samples instanceof Int8Array || samples instanceof Int16Array ? size / 2 : 0;
   const table = new Float32Array(size);
   for (let i = 0; i < size; i++) table[i] = transform(i - offset);
-  for (let i = 0; i < samples.length; i++) out[i] = table[(samples[i] ?? 0) + offset] ?? 0;
+  for (let i = 0; i < samples.length; i++) out[i] = table[(samples[i] as number) + offset] as number;
   return out;
 }
