@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, test } from 'vitest';
 import { deriveTenantKey, loadMasterKey } from '../deidentify/tenant-key.ts';
 import { preview } from '../preview.ts';
@@ -69,6 +72,28 @@ describe('imaging pool', () => {
     expect(impatient.load).toEqual({ running: 0, waiting: 0 });
     await impatient.close();
     await expect(impatient.read(png)).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
+  test('the time limit counts processor time: a starved worker is left to finish', async () => {
+    const image = breast(500);
+    const starved = createImagingPool({ workers: 1 });
+    await starved.read(image);
+    const alone = process.cpuUsage();
+    await starved.read(image);
+    const { user, system } = process.cpuUsage(alone);
+    await starved.close();
+    const timeLimit = Math.ceil((3 * (user + system)) / 1000);
+
+    const patient = createImagingPool({ workers: 1, timeLimit });
+    // The first image also compiles the worker's code.
+    await patient.read(png);
+    const rivals = Array.from(
+      { length: 6 * availableParallelism() },
+      () => new Worker(`const end = Date.now() + ${6 * timeLimit}; while (Date.now() < end);`, { eval: true }),
+    );
+    await Promise.all(rivals.map((rival) => once(rival, 'online')));
+    await expect(patient.read(image)).resolves.toMatchObject({ mirrored: false });
+    await Promise.all([patient.close(), ...rivals.map((rival) => rival.terminate())]);
   });
 
   test('a full queue says so', async () => {
