@@ -65,6 +65,8 @@ export interface AnswerInput {
   logits: ArrayLike<number>;
   mammogram: Mammogram;
   neighbours: Neighbour[];
+  /** Data sets that the bundle was trained on. */
+  datasets: string[];
   /** Image id or data set → how to cite it. */
   citationOf(neighbour: Neighbour): string | null;
   support: Support | null;
@@ -84,7 +86,7 @@ export function answerFromImage(frame: Frame, input: AnswerInput): Answer {
   );
   const head = multilabel ? own.map(sigmoid) : softmax(own);
   const demo = mammogram.source.format === 'phantom' || mammogram.modality?.value === 'phantom';
-  const voters = collectVotes(topic, input.neighbours, answers.gate.neighbours, demo).filter(
+  const voters = collectVotes(topic, input.neighbours, answers.gate.neighbours, { demo, known: input.datasets }).filter(
     ({ neighbour }) => mammogram.patient === null || neighbour.record.patient !== mammogram.patient.value,
   );
   const choices = input.choices && matchChoices(topic, input.choices);

@@ -30,7 +30,8 @@ const MOST_CHOICES = 32;
  * an instruction in it, moves nothing.
  */
 export function openAnswerer({ manifest, space, route: routeOf, ask, phrasing }: AnswererOptions) {
-  const { answers, reference } = manifest;
+  const { answers, reference, training } = manifest;
+  const datasets = training.datasets.map(({ name }) => name);
   const citations = new Map((reference?.citations ?? []).map(({ dataset, citation }) => [dataset, citation]));
 
   return async (
@@ -76,6 +77,7 @@ export function openAnswerer({ manifest, space, route: routeOf, ask, phrasing }:
       mammogram,
       logits,
       support,
+      datasets,
       neighbours: typeof neighbours === 'function' ? await neighbours(vector) : neighbours,
       citationOf: ({ record }) => citations.get(record.dataset ?? '') ?? null,
       ...(choices && { choices }),

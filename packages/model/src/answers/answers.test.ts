@@ -48,6 +48,8 @@ const gate = {
   smoothing: 0.5,
 };
 
+const NOTHING_KNOWN = { demo: false, known: [] };
+
 function neighbour(score: number, labels: object, other: Partial<Neighbour> & { dataset?: string } = {}): Neighbour {
   const { dataset = null, ...rest } = other;
   const record = CaseRecord.parse({ id: crypto.randomUUID(), dataset, labels: Labels.parse(labels) });
@@ -57,7 +59,8 @@ function neighbour(score: number, labels: object, other: Partial<Neighbour> & { 
 describe('collectVotes', () => {
   it('leaves out those who do not say, are too far, are demo cases, or answer another question', () => {
     const yes = { cancer: true };
-    const voters = (list: Neighbour[], demo = false) => collectVotes(topic, list, 20, demo).length;
+    const voters = (list: Neighbour[], demo = false) =>
+      collectVotes(topic, list, 20, { demo, known: ['rsna', 'cbis'] }).length;
     expect(voters([neighbour(0.9, yes)])).toBe(1);
     expect(voters([neighbour(0.9, {})])).toBe(0);
     expect(voters([neighbour(0.29, yes)])).toBe(0);
@@ -65,15 +68,17 @@ describe('collectVotes', () => {
     expect(voters([neighbour(0.9, yes, { collection: 'demo' })], true)).toBe(1);
     expect(voters([neighbour(0.9, yes, { collection: 'reference', dataset: 'rsna' })])).toBe(1);
     expect(voters([neighbour(0.9, yes, { collection: 'reference', dataset: 'cbis' })])).toBe(0);
+    expect(voters([neighbour(0.9, yes, { dataset: 'cbis' })])).toBe(0);
+    expect(voters([neighbour(0.9, yes, { dataset: 'of this hospital' })])).toBe(1);
   });
 
   it('takes votes from the k most similar alone', () => {
     const list = [neighbour(0.4, { cancer: true }), neighbour(0.9, {}), neighbour(0.8, { cancer: false })];
-    expect(collectVotes(topic, list, 2, false).map(({ says }) => says)).toEqual([[1, 0]]);
+    expect(collectVotes(topic, list, 2, NOTHING_KNOWN).map(({ says }) => says)).toEqual([[1, 0]]);
   });
 
   it('takes what a list does not name for absent, but an empty list only where it is complete', () => {
-    const vote = (labels: object) => collectVotes(findings, [neighbour(0.9, labels)], 4, false)[0]?.says;
+    const vote = (labels: object) => collectVotes(findings, [neighbour(0.9, labels)], 4, NOTHING_KNOWN)[0]?.says;
     expect(vote({ findings: ['mass'] })).toEqual([1, 0]);
     expect(vote({ findings: ['skin_thickening'] })).toBeUndefined();
     expect(vote({ findings: ['mass'], findingsComplete: true })).toEqual([1, 0]);
@@ -93,7 +98,12 @@ describe('combine', () => {
   });
 
   it('follows the formula of the manifest', () => {
-    const voters = collectVotes(topic, [neighbour(0.9, { cancer: true }), neighbour(0.8, { cancer: false })], 4, false);
+    const voters = collectVotes(
+      topic,
+      [neighbour(0.9, { cancer: true }), neighbour(0.8, { cancer: false })],
+      4,
+      NOTHING_KNOWN,
+    );
     const { probabilities, vote, shares, neighboursWeight } = combine(topic, gate, [0.3, 0.7], voters);
     // weights e^-1 and e^-2; vote of yes = (e^-1 + 0.5 · 0.2) / (e^-1 + e^-2 + 0.5)
     const [a, b] = [Math.exp(-1), Math.exp(-2)];
@@ -109,7 +119,12 @@ describe('combine', () => {
   });
 
   it('does it once for each of several answers', () => {
-    const voters = collectVotes(findings, [neighbour(1, { findings: ['mass'], findingsComplete: true })], 4, false);
+    const voters = collectVotes(
+      findings,
+      [neighbour(1, { findings: ['mass'], findingsComplete: true })],
+      4,
+      NOTHING_KNOWN,
+    );
     const { probabilities, vote, neighboursWeight: w } = combine(findings, gate, [0.4, 0.2], voters);
     expect(vote?.[0]).toBeCloseTo((1 + 0.15) / 1.5, 10);
     expect(vote?.[1]).toBeCloseTo(0.05 / 1.5, 10);

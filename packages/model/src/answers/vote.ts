@@ -9,18 +9,25 @@ export interface Voter {
 }
 
 /**
- * Of the `k` most similar: those at or above the similarity floor that carry the topic's field. A reference case votes
- * on topics of its own data set alone: elsewhere its labels answer another question. Demo cases vote for demo images.
+ * Of the `k` most similar: those at or above the similarity floor that carry the topic's field. A case of a data set that
+ * the bundle was trained on (`known`) votes on that set's topics alone: elsewhere its labels answer another question. Demo
+ * cases vote for demo images.
  */
-export function collectVotes(topic: Topic, neighbours: Neighbour[], k: number, demo: boolean): Voter[] {
+export function collectVotes(
+  topic: Topic,
+  neighbours: Neighbour[],
+  k: number,
+  { demo, known }: { demo: boolean; known: readonly string[] },
+): Voter[] {
   if (topic.vote === null) return [];
   return [...neighbours]
     .filter(({ collection }) => demo || collection !== 'demo')
     .sort((a, b) => b.score - a.score)
     .slice(0, k)
     .flatMap((neighbour) => {
-      const { record, score, collection } = neighbour;
-      const foreign = collection === 'reference' && !(topic.domain?.sources ?? []).includes(record.dataset ?? '');
+      const { record, score } = neighbour;
+      const foreign =
+        known.includes(record.dataset ?? '') && !(topic.domain?.sources ?? []).includes(record.dataset ?? '');
       const says = score < topic.similarityFloor || foreign ? null : labelsOf(topic, record.labels);
       return says === null ? [] : [{ neighbour, says }];
     });
@@ -30,7 +37,7 @@ export function collectVotes(topic: Topic, neighbours: Neighbour[], k: number, d
  * Null where the case does not carry the field, or with values that are no labels of the topic. In a list what is not
  * named counts as absent, as it did when the gate was fitted; an empty list says so only where it is declared complete.
  */
-function labelsOf({ vote, labels, multilabel }: Topic, known: Labels): Voter['says'] | null {
+export function labelsOf({ vote, labels, multilabel }: Topic, known: Labels): Voter['says'] | null {
   const value = Object.entries(known).find(([name]) => name === vote?.field)?.[1];
   const values = (Array.isArray(value) ? value : [value]).filter((item) => item !== null && item !== undefined);
   const named = new Set(values.flatMap((item) => vote?.values[String(item)] ?? []));
