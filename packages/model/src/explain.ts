@@ -3,25 +3,31 @@ import { type Affine, type Box, compose, invert, type Mammogram, mapBox } from '
 import type { FeatureMap } from './encoder.ts';
 import type { Explanation } from './model.ts';
 
-/** One side: a feature map, and which of its cells show breast (or the box that was asked about). */
+/** One side: a feature map, which of its cells show breast, and which of them were asked about. */
 interface Side {
   map: FeatureMap;
-  kept: boolean[];
+  breast: boolean[];
+  asked: boolean[];
   toSource: Affine;
 }
 
 /**
- * Patch-to-patch similarity: features of each cell less the mean over both images, then for every cell the best cosine
- * with a cell of the other image, times the shorter length of the two; negative counts as none. Highest cell = 1 on each side.
- * Stylianou et al., Visualizing Deep Similarity Networks (arXiv 1901.00536), with the best match instead of the sum, so
- * that much background does not outweigh a lesion.
+ * Patch-to-patch similarity: features of each cell less the mean over both images, then for every cell its best match
+ * with a cell of the other image, less its mean match with them: what is like everything explains nothing. A match is the
+ * cosine times the square of the shorter length, so that nothing matches a cell better than its like. Highest cell = 1 on
+ * each side. Stylianou et al., Visualizing Deep Similarity Networks (arXiv 1901.00536), with the best match instead of the
+ * sum, so that much background does not outweigh a lesion.
  */
 export function explainCells(query: Side, neighbour: Side, similarity: number): Explanation {
   const mean = meanFeature([query, neighbour]);
-  const cells = [query, neighbour].map((side) => features(side, mean));
-  const [q = [], n = []] = cells;
-  const heatOf = (own: Cell[], other: Cell[]) => own.map((a) => Math.max(0, ...other.map((b) => match(a, b))));
-  const draw = ({ map, toSource }: Side, heat: number[]) => {
+  const [q, n] = [cellsOf(query, mean), cellsOf(neighbour, mean)];
+  const draw = ({ asked, map, toSource }: Side, own: Cell[], other: Side, others: Cell[]) => {
+    const heat = own.map((cell, i) => {
+      if (!asked[i]) return 0;
+      const matches = others.map((another) => match(cell, another));
+      const best = Math.max(0, ...matches.filter((_, j) => other.asked[j]));
+      return Math.max(0, best - Math.max(0, meanOf(matches.filter((_, j) => other.breast[j]))));
+    });
     const highest = Math.max(...heat, Number.MIN_VALUE);
     return {
       rows: map.height,
@@ -30,38 +36,41 @@ export function explainCells(query: Side, neighbour: Side, similarity: number): 
       toSource: compose([map.stride, 0, 0, 0, map.stride, 0], toSource),
     };
   };
-  return { query: draw(query, heatOf(q, n)), neighbour: draw(neighbour, heatOf(n, q)), similarity };
-}
-
-function match(a: Cell, b: Cell): number {
-  return a.kept && b.kept ? dot(a.direction, b.direction) * Math.min(a.length, b.length) : 0;
+  return { query: draw(query, q, neighbour, n), neighbour: draw(neighbour, n, query, q), similarity };
 }
 
 interface Cell {
-  kept: boolean;
   direction: Float32Array;
   length: number;
 }
 
-function meanFeature(sides: Side[]): Float32Array {
-  const channels = sides[0]?.map.channels ?? 0;
-  const mean = new Float32Array(channels);
-  let count = 0;
-  for (const { map, kept } of sides)
-    kept.forEach((keep, cell) => {
-      if (!keep) return;
-      count++;
-      for (let c = 0; c < channels; c++) mean[c] = (mean[c] ?? 0) + (map.data[c * kept.length + cell] ?? 0);
-    });
-  return mean.map((sum) => sum / Math.max(1, count));
+function match(a: Cell, b: Cell): number {
+  return dot(a.direction, b.direction) * Math.min(a.length, b.length) ** 2;
 }
 
-function features({ map, kept }: Side, mean: Float32Array): Cell[] {
-  return kept.map((keep, cell) => {
-    const feature = mean.map((value, c) => (map.data[c * kept.length + cell] ?? 0) - value);
+function cellsOf({ map }: Side, mean: Float32Array): Cell[] {
+  const count = map.height * map.width;
+  return Array.from({ length: count }, (_, cell) => {
+    const feature = mean.map((value, c) => (map.data[c * count + cell] ?? 0) - value);
     const length = Math.hypot(...feature);
-    return { kept: keep && length > 0, direction: feature.map((value) => value / (length || 1)), length };
+    return { direction: feature.map((value) => value / (length || 1)), length };
   });
+}
+
+/** Over the breast in both images. */
+function meanFeature(sides: Side[]): Float32Array {
+  const mean = new Float32Array(sides[0]?.map.channels ?? 0);
+  return mean.map((_, c) =>
+    meanOf(
+      sides.flatMap(({ map: { data }, breast }) =>
+        breast.flatMap((is, cell) => (is ? [data[c * breast.length + cell] ?? 0] : [])),
+      ),
+    ),
+  );
+}
+
+function meanOf(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
 function dot(a: Float32Array, b: Float32Array): number {

@@ -236,15 +236,15 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     queryBox,
   }: Extract<Job, { kind: 'explain' }>): Promise<Results['explain']> {
     const sides = [];
-    for (const mammogram of [query, neighbour]) {
+    for (const [mammogram, box] of [[query, queryBox] as const, [neighbour, null] as const]) {
       const tensor = toModelInput(mammogram, input);
       const [outputs = {}] = await encode([tensor], true);
       const maps = mapsOf(outputs).sort((a, b) => b.stride - a.stride);
       const map = maps.find(({ height, width }) => height * width >= LEAST_CELLS) ?? maps.at(-1);
       if (!map) throw new RangeError('the encoder has no feature map');
-      const box = mammogram === query && queryBox !== null ? queryBox : undefined;
-      const kept = cellsOfInterest(map, tensor.toCanonical, mammogram, box);
-      sides.push({ map, kept, toSource: tensor.toSource, vector: tensorOf(outputs, encoder.vector) });
+      const breast = cellsOfInterest(map, tensor.toCanonical, mammogram);
+      const asked = box === null ? breast : cellsOfInterest(map, tensor.toCanonical, mammogram, box);
+      sides.push({ map, breast, asked, toSource: tensor.toSource, vector: tensorOf(outputs, encoder.vector) });
     }
     const [own, other] = sides;
     if (!own || !other) throw new RangeError('two images are needed');
