@@ -1,0 +1,44 @@
+// startServerProcess: the API in a child process on a folder of its own, so that clients and server do not share a thread.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { ServerHealth } from './_api-server.ts';
+
+export interface ServerProcess {
+  url: string;
+  pid: number;
+  health(): Promise<ServerHealth>;
+  /** Resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+/** `environment`: VERSAMAMMO_… variables. `app`: options of createApp that have none. */
+export async function startServerProcess(
+  environment: Record<string, string>,
+  app: Record<string, unknown> = {},
+): Promise<ServerProcess> {
+  const child = fork(join(import.meta.dirname, '_api-server.ts'), {
+    env: { PATH: process.env.PATH ?? '', ...environment, BENCH_APP: JSON.stringify(app) },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const kill = () => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  const ended = once(child, 'exit');
+  const first = await Promise.race([once(child, 'message'), ended.then(() => null)]);
+  if (first === null) throw new Error('The server did not start: its reason is above.');
+  const [{ url }] = first as [{ url: string }];
+  return {
+    url,
+    pid: child.pid ?? 0,
+    async health() {
+      child.send('health');
+      const [health] = (await once(child, 'message')) as [ServerHealth];
+      return health;
+    },
+    async stop() {
+      child.send('stop');
+      await ended;
+      process.off('exit', kill);
+    },
+  };
+}
