@@ -24,21 +24,24 @@ export function createVectors(parts: VectorsParts) {
     async write(state: ImageState, mammogram: Mammogram): Promise<{ regions: ImageRegion[]; space: string }> {
       const { tenant, id, collection, record } = state;
       const [model, index, regionIndex] = await Promise.all([parts.model(), parts.index(), parts.regions()]);
-      const { vector, space } = await model.embed(mammogram);
+      // The caller's boxes, else what the model detects; none where there is no index of regions.
+      const given = state.regions.filter(({ from }) => from === 'caller');
+      const boxes = regionIndex === null ? [] : given.length > 0 ? given.map(({ box }) => box) : DETECTED_REGIONS;
+      const { vector, space, regions: found } = await model.embedForIndex(mammogram, boxes);
       if (space !== index.space)
         throw new ServiceError(
           'wrong-space',
           `The bundle embeds into ${space}, the index holds ${index.space}: run \`versamammo index migrate\`.`,
         );
-      const regions = regionIndex === null ? [] : await regionsOf(state, mammogram, model);
-      const boxes = regions.map(({ box }) => box);
-      const embedded = boxes.length === 0 ? [] : await model.embedRegions(mammogram, boxes);
       await index.upsert(tenant, [{ id, image: id, collection, record, vector }]);
+      const regions = found.map(
+        ({ box, label }, i): ImageRegion => given[i] ?? { id: regionId(id, i), box, label, from: 'detected' },
+      );
       if (regionIndex !== null) {
         await regionIndex.delete(tenant, { image: id });
         const points = regions.flatMap((region, i): Point[] => {
-          const embedding = embedded[i];
-          return embedding === undefined ? [] : [regionPoint(state, region, embedding.vector)];
+          const embedded = found[i];
+          return embedded === undefined ? [] : [regionPoint(state, region, embedded.vector)];
         });
         if (points.length > 0) await regionIndex.upsert(tenant, points);
       }
@@ -57,17 +60,6 @@ export function createVectors(parts: VectorsParts) {
       await (await parts.regions())?.delete(tenant, { image: id });
     },
   };
-}
-
-/** The caller's boxes, else what the model detects. */
-async function regionsOf({ id, regions }: ImageState, mammogram: Mammogram, model: Model): Promise<ImageRegion[]> {
-  const given = regions.filter(({ from }) => from === 'caller');
-  if (given.length > 0) return given;
-  if (!model.manifest.heads.some(({ kind }) => kind === 'detection')) return [];
-  const detections = await model.detect(mammogram);
-  return detections
-    .slice(0, DETECTED_REGIONS)
-    .map(({ box, label }, i) => ({ id: regionId(id, i), box, label, from: 'detected' }));
 }
 
 function regionPoint(state: ImageState, region: ImageRegion, vector: Float32Array): Point {
