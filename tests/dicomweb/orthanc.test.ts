@@ -130,8 +130,8 @@ describe.skipIf(!isInstalled)('storescu → Orthanc → STOW-RS (needs orthanc, 
 });
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 30_000; !(await holds()); await sleep(100))
-    if (Date.now() > end) throw new Error('This took longer than 30 seconds.');
+  for (const end = Date.now() + 50_000; !(await holds()); await sleep(100))
+    if (Date.now() > end) throw new Error('This took longer than 50 seconds.');
 }
 
 async function freePort(): Promise<number> {

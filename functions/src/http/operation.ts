@@ -202,7 +202,8 @@ function encode({ status = 200, body, bytes, headers = {} }: Reply) {
   return {
     status,
     headers: isJson ? { 'content-type': 'application/json', ...headers } : headers,
-    body: isJson ? JSON.stringify(body) : typeof bytes === 'string' ? bytes : '',
+    // With a line's end, so that a shell's prompt does not stick to it.
+    body: isJson ? `${JSON.stringify(body)}\n` : typeof bytes === 'string' ? bytes : '',
   };
 }
 

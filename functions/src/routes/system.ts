@@ -52,6 +52,8 @@ export function publicRoutes(app: App, { model, index, platform }: Services, ope
     );
     return c.html(DOCS_HTML);
   });
+  // Who opens the address in a browser.
+  app.get('/', (c) => c.redirect('/docs'));
   app.get('/docs/style.css', (c) => c.body(DOCS_CSS, 200, { 'content-type': 'text/css; charset=utf-8' }));
   app.get('/docs/page.js', (c) => c.body(DOCS_SCRIPT, 200, { 'content-type': 'text/javascript; charset=utf-8' }));
 }

@@ -1,6 +1,6 @@
 // Audit: one line per access, on the disk or in the audit bucket before the answer goes out.
 import { randomUUID } from 'node:crypto';
-import { mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ObjectStore, Unavailable } from '@versamammo/platform';
 
@@ -56,16 +56,28 @@ function grouped(write: (lines: string) => Promise<void>): Audit {
 
 /** One file a day, only ever appended to. */
 export function openAuditFolder(folder: string): Audit {
-  return grouped(async (lines) => {
+  let today: { date: string; file: FileHandle } | null = null;
+  async function fileOf(date: string): Promise<FileHandle> {
+    if (today?.date === date) return today.file;
+    await today?.file.close();
+    today = null;
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const file = await open(join(folder, `${new Date().toISOString().slice(0, 10)}.jsonl`), 'a', 0o600);
-    try {
-      await file.writeFile(lines);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
+    today = { date, file: await open(join(folder, `${date}.jsonl`), 'a', 0o600) };
+    return today.file;
+  }
+  const audit = grouped(async (lines) => {
+    const file = await fileOf(new Date().toISOString().slice(0, 10));
+    await file.appendFile(lines);
+    await file.datasync();
   });
+  return {
+    append: audit.append,
+    async close() {
+      await audit.close();
+      await today?.file.close();
+      today = null;
+    },
+  };
 }
 
 /** One object per write, never overwritten; in order of time. */

@@ -43,27 +43,34 @@ Example: versamammo ask left-mlo.dcm --question "What is the breast density?"`,
     }),
 };
 
+/** Cases in the table for people; they come with the largest share of the vote first. */
+const EVIDENCE_SHOWN = 5;
+
 function show(answer: Answer): string {
   const lines = [`\n  ${answer.question}`, `  → ${answer.text}`];
   if (answer.distribution.length > 0)
     lines.push(
       `    ${answer.distribution.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`).join(', ')}`,
     );
-  if (answer.evidence.length > 0)
+  const shown = answer.evidence.slice(0, EVIDENCE_SHOWN);
+  if (shown.length > 0)
     lines.push(
       indent(
         table(
-          ['similar case', 'similarity', 'says', 'weight', 'without it'],
-          answer.evidence.map(({ id, similarity, says, weight, changeIfLeftOut }) => [
+          ['similar case', 'from', 'similarity', 'says', 'share of the vote', 'change without it'],
+          shown.map(({ id, collection, similarity, says, weight, changeIfLeftOut }) => [
             id,
+            collection,
             similarity.toFixed(3),
             says,
-            weight.toFixed(3),
-            `${changeIfLeftOut >= 0 ? '+' : ''}${changeIfLeftOut.toFixed(3)}`,
+            `${(100 * weight).toFixed(1)} %`,
+            `${changeIfLeftOut >= 0 ? '+' : ''}${(100 * changeIfLeftOut).toFixed(1)} %`,
           ]),
         ),
       ),
     );
+  if (answer.evidence.length > shown.length)
+    lines.push(`    and ${answer.evidence.length - shown.length} more (--json shows all)`);
   if (answer.support?.warning) lines.push(`    ${answer.support.warning}`);
   return `${lines.join('\n')}\n  ${answer.bundle}. ${answer.notice}\n`;
 }

@@ -76,12 +76,13 @@ function welcome({
 VersaMammo on ${url} with ${bundle} and ${cases} reference cases. ${RESEARCH_USE}
 ${open ? 'No key was made: requests from this machine need none and belong to the tenant "default".' : 'Requests need an API key (versamammo keys create).'}
 
-Try it, with a synthetic mammogram or a file of your own in its place:
+Try it, with a synthetic mammogram or a file of your own (DICOM, PNG, JPEG) in its place:
 
   curl${key} -F file=@${example} ${url}/v1/search
   curl${key} -F file=@${example} -F question="What is the breast density?" ${url}/v1/vqa
-  curl${key} -F file=@${example} ${url}/v1/analyze
+  curl${key} -F file=@${example} -F masks=false ${url}/v1/analyze
 
+In words instead of JSON, from another terminal: npx versamammo ask ${example} --question "What is the breast density?"
 All routes: ${url}/docs   Fill a demonstration collection: npx versamammo demo   Stop: Ctrl-C
 
 `;

@@ -28,7 +28,8 @@ export function progress(stream: NodeJS.WriteStream, title: string, total: numbe
   return {
     update(done, note = '') {
       const now = performance.now();
-      if (now - last < interval) return;
+      // The last one is for `end`.
+      if (now - last < interval || done === total) return;
       last = now;
       draw(done, note);
     },
