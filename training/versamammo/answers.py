@@ -1,17 +1,20 @@
-"""Answers: topic router on the sentence, a head in which the question attends to the image, and the gate for neighbours."""
+"""Answers: topic router on the sentence, a head in which the question attends to the image, and the gate for neighbours.
+
+The caller's words choose the topic and nothing else: the head is then asked the topic's own question, in training, here and
+where the bundle is served. So a leading question leads nowhere.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from versamammo import calibration, distributed
@@ -20,21 +23,22 @@ from versamammo.config import Answers, Config, Task, head_tasks, section
 from versamammo.data import PreparedDataset, task_targets
 from versamammo.errors import TrainingError
 from versamammo.features import Features, cache_folder, extract
-from versamammo.gate import Gate, Sample, combine, fit, vote
+from versamammo.gate import Gain, Gate, Sample, answer, fit
 from versamammo.graphs import round_weights
 from versamammo.heads import TrainedHeads, decoder_maps, hot, label_names, load_heads
 from versamammo.models.encoder import MapInfo
 from versamammo.progress import Progress
-from versamammo.questions import NOT_ANSWERABLE, TOPICS, Question, Topic, questions
+from versamammo.questions import NOT_ANSWERABLE, TOPICS, Topic, questions
 from versamammo.store import open_store
 from versamammo.text import WIDTH, TextEncoder
 
+ROUTER_ARRAYS = ("inner", "inner_bias", "outer", "outer_bias")
 #: Neighbours that an answer asks for.
 NEIGHBOURS = 20
 
 
 class AnswerHead(nn.Module):
-    """Question tokens attend to the cells of a feature map and to the image's vector; their mean gives every topic's logits.
+    """The linear heads' logits, plus what question tokens find when they attend to the cells of a feature map and to the vector.
 
     Args:
         text: width of a token; channels, height, width: of the map; vector: dimension; answers: logits in all.
@@ -55,8 +59,10 @@ class AnswerHead(nn.Module):
             nn.LayerNorm(inner), nn.Linear(inner, 2 * inner), nn.GELU(), nn.Linear(2 * inner, inner)
         )
         self.drop = nn.Dropout(0.2)
-        self.image = nn.Linear(vector, answers)
+        self.image = nn.Linear(vector, answers).requires_grad_(False)
         self.out = nn.Linear(inner, answers)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, tokens: Tensor, attention_mask: Tensor, map: Tensor, vector: Tensor) -> Tensor:
         """tokens [n, t, text], attention_mask int64 [n, t], map [n, c, h, w], vector [n, d] → logits [n, answers]."""
@@ -75,7 +81,7 @@ class AnswerHead(nn.Module):
         joined = joined + self.drop(self.after(joined))
         weight = attention_mask[:, :, None].to(joined.dtype)
         mean = (joined * weight).sum(1) / weight.sum(1)
-        return self.out(mean) + self.image(scaled)
+        return self.out(mean) + self.image(vector)
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,10 @@ class TopicTask:
     @property
     def span(self) -> slice:
         return slice(self.offset, self.offset + len(self.labels))
+
+    @property
+    def activation(self) -> str:
+        return "sigmoid" if self.task.multilabel else "softmax"
 
 
 def topic_tasks(config: Config) -> list[TopicTask]:
@@ -152,18 +162,23 @@ class Phrases:
 
 @dataclass(frozen=True)
 class Router:
-    """Logits = weight · sentence + bias over the topics, then "not answerable"."""
+    """Logits over the topics, then "not answerable": outer · relu(inner · sentence + inner_bias) + outer_bias."""
 
     names: list[str]
-    weight: np.ndarray
-    bias: np.ndarray
+    inner: np.ndarray
+    inner_bias: np.ndarray
+    outer: np.ndarray
+    outer_bias: np.ndarray
     temperature: float
     threshold: float
-    #: Share of validation questions put to the right topic, or rightly refused.
+    #: Shares of validation questions: put to the right topic, rightly refused.
     validation: dict[str, float]
 
+    def logits(self, sentences: np.ndarray) -> np.ndarray:
+        return np.maximum(sentences @ self.inner.T + self.inner_bias, 0) @ self.outer.T + self.outer_bias
+
     def probabilities(self, sentences: np.ndarray) -> np.ndarray:
-        return calibration.softmax((sentences @ self.weight.T + self.bias) / self.temperature)
+        return calibration.softmax(self.logits(sentences) / self.temperature)
 
     def topic(self, sentence: np.ndarray) -> str | None:
         """A topic's name, NOT_ANSWERABLE, or None where not understood."""
@@ -171,27 +186,60 @@ class Router:
         return self.names[int(p.argmax())] if p.max() >= self.threshold else None
 
 
-def fit_router(phrases: Phrases) -> Router:
-    """Logistic regression on training questions, topics weighed equally; temperature and threshold on validation families."""
+def fit_router(phrases: Phrases, seed: int) -> Router:
+    """Several small networks on training questions, joined into one; temperature and threshold on validation families."""
     names = [t.name for t in TOPICS] + [NOT_ANSWERABLE]
     asked = {split: list(questions(split)) for split in ("train", "validation")}
     x = {split: phrases.sentences([q.text for q in qs]) for split, qs in asked.items()}
     y = {split: np.array([names.index(q.topic) for q in qs]) for split, qs in asked.items()}
-    # plain questions count thrice: leading ones are many and alike
-    copies = np.repeat(np.arange(len(y["train"])), [1 if q.led_to else 3 for q in asked["train"]])
-    share = np.bincount(y["train"][copies], minlength=len(names))
-    model = LogisticRegression(C=30, max_iter=500).fit(
-        x["train"][copies], y["train"][copies], sample_weight=1 / share[y["train"][copies]] * share.mean()
-    )
-    weight, bias = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
-    logits, target = x["validation"] @ weight.T + bias, np.eye(len(names))[y["validation"]]
-    temperature = calibration.temperature(logits, target, "softmax")
+    # plain questions count thrice: leading ones are many and alike; topics alike, what cannot be answered as four of them
+    weight = np.array([1.0 if q.led_to else 3.0 for q in asked["train"]])
+    weight /= np.bincount(y["train"], weight)[y["train"]]
+    weight[y["train"] == len(names) - 1] *= 4
+    nets = [_router_network(x["train"], y["train"], weight / weight.sum(), len(names), seed + i) for i in range(3)]
+    router = Router(
+        names,
+        np.concatenate([n[0].weight.numpy() for n in nets]),
+        np.concatenate([n[0].bias.numpy() for n in nets]),
+        np.concatenate([n[2].weight.numpy() for n in nets], 1) / len(nets),
+        np.mean([n[2].bias.numpy() for n in nets], 0),
+        1.0, 0.0, {},
+    )  # fmt: skip
+    logits, truth = router.logits(x["validation"]), y["validation"]
+    temperature = calibration.temperature(logits, np.eye(len(names))[truth], "softmax")
     p = calibration.softmax(logits / temperature)
-    right = p.argmax(1) == y["validation"]
-    threshold, _, _ = calibration.abstention(p.max(1), right.astype(float), gain=0.25, least=0.95)
-    refuse = y["validation"] == len(names) - 1
-    figures = {"topics": float(right[~refuse].mean()), "refusals": float(right[refuse].mean())}
-    return Router(names, weight, bias, temperature, threshold, figures)
+    refuse = truth == len(names) - 1
+    plain = np.array([q.topic != NOT_ANSWERABLE and q.led_to is None for q in asked["validation"]])
+
+    def figures(threshold: float) -> dict[str, float]:
+        refused = (p.argmax(1) == len(names) - 1) | (p.max(1) < threshold)
+        right = np.where(refuse, refused, ~refused & (p.argmax(1) == truth))
+        return {"topics": float(right[plain].mean()), "refusals": float(right[refuse].mean())}
+
+    threshold = max(np.linspace(0.2, 0.8, 13), key=lambda t: sum(figures(float(t)).values()))
+    return replace(router, temperature=temperature, threshold=float(threshold), validation=figures(float(threshold)))
+
+
+def _router_network(x: np.ndarray, y: np.ndarray, weight: np.ndarray, topics: int, seed: int) -> nn.Sequential:
+    """One hidden layer, trained on sentences with a little noise; the sentences' scale is folded into the first layer."""
+    torch.manual_seed(seed)
+    rng, scale, steps = np.random.default_rng(seed), x.shape[1] ** 0.5, 800
+    net = nn.Sequential(nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, topics))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    sentences, target = torch.from_numpy(x) * scale, torch.from_numpy(y)
+    for _ in range(steps):
+        rows = rng.choice(len(y), 256, p=weight)
+        noisy = sentences[rows] + 0.6 * torch.randn(256, x.shape[1])
+        hidden = F.dropout(net[1](net[0](noisy)), 0.3)
+        loss = F.cross_entropy(net[2](hidden), target[rows], label_smoothing=0.05)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        net[0].weight *= scale
+    return net.eval().requires_grad_(False)
 
 
 @dataclass(frozen=True)
@@ -217,32 +265,31 @@ def run(config: Config, run_uri: str) -> None:
     vectors, held_vectors = heads.projection(train.pooled), heads.projection(held.pooled)
     topics = topic_tasks(config)
     phrases = Phrases(TextEncoder())
-    router = fit_router(phrases)
+    router = fit_router(phrases, config.seed)
     print(f"router: on held-out phrasings {router.validation}, threshold {router.threshold:.2f}")
-    for topic in topics:
-        for question in questions("train"):
-            if question.topic == topic.topic.name:
-                phrases[question.text]
+    asked = phrases.batch([t.topic.question for t in topics])
     phrases.keep()
-    head = train_head(train, vectors, topics, phrases, config, how, decoder_maps(heads.encoder), device)
+    head = new_head(decoder_maps(heads.encoder), heads, topics, config)
+    sides = Side(train, vectors), Side(held, held_vectors)
+    train_head(head, *sides, topics, asked, config, how, device)
     round_weights(head)
-    calibrated = calibrate(head, held, held_vectors, train, topics, phrases, how.map)
-    gate, floor, calibrated = fit_gate(head, train, vectors, held, held_vectors, topics, phrases, how.map, calibrated)
+    gate, floor, calibrated, gains = fit_gate(head, *sides, topics, asked, how.map)
     for t in topics:
-        print(f"  {t.topic.name}: {calibrated[t.topic.name]}")
+        print(f"  {t.topic.name}: {calibrated[t.topic.name]}, neighbours: {gains[t.topic.name]}")
     print(f"gate: {gate}, similarity floor {floor:.2f}")
     body = pack({
-        "router": {"weight": torch.from_numpy(router.weight), "bias": torch.from_numpy(router.bias)},
+        "router": {name: torch.from_numpy(getattr(router, name)) for name in ROUTER_ARRAYS},
         "head": head.state_dict(),
     })  # fmt: skip
     store.put("answers/answers.pt", body)
     manifest = {
         "schema": "versamammo-stage/1",
         "stage": "answers",
-        "router": {k: v for k, v in asdict(router).items() if k not in ("weight", "bias")},
+        "router": {k: v for k, v in asdict(router).items() if k not in ROUTER_ARRAYS},
         "topics": [t.topic.name for t in topics],
         "calibrated": calibrated,
         "gate": asdict(gate),
+        "gains": {name: asdict(gain) for name, gain in gains.items()},
         "floor": floor,
         "data": heads.manifest["data"],
         "files": {"answers.pt": describe(body)},
@@ -252,8 +299,16 @@ def run(config: Config, run_uri: str) -> None:
     distributed.stop()
 
 
-def new_head(infos: Sequence[MapInfo], dimension: int, config: Config, answers: int) -> AnswerHead:
-    """An untrained head that fits the encoder's map, the vector of `dimension` numbers and the question encoder."""
+@dataclass(frozen=True)
+class Side:
+    """Images of some patients: features and exported vectors."""
+
+    features: Features
+    vectors: np.ndarray
+
+
+def new_head(infos: Sequence[MapInfo], heads: TrainedHeads, topics: list[TopicTask], config: Config) -> AnswerHead:
+    """A head that says what the linear heads say: one that fits the encoder's map, the vector and the question encoder."""
     how = section(config, "answers", Answers)
     info = next((m for m in infos if m.name == how.map), None)
     if info is None:
@@ -261,129 +316,136 @@ def new_head(infos: Sequence[MapInfo], dimension: int, config: Config, answers: 
             "bad-config", f"answers.map: there is no {how.map} among {', '.join(m.name for m in infos)}."
         )
     height, width = -(-config.input.height // info.stride), -(-config.input.width // info.stride)
-    return AnswerHead(WIDTH, info.channels, height, width, dimension, how.width, how.attention_heads, answers)
+    torch.manual_seed(config.seed)
+    head = AnswerHead(
+        WIDTH, info.channels, height, width, heads.projection.weight.shape[0], how.width, how.attention_heads,
+        sum(len(t.labels) for t in topics),
+    )  # fmt: skip
+    known = {c.name: c for c in heads.classifiers}
+    head.image.weight.zero_()
+    head.image.bias.zero_()
+    for t in topics:
+        c = known.get(how.topics[t.topic.name])
+        if c is not None:
+            head.image.weight[t.span] = torch.from_numpy(c.weight / c.temperature)
+            head.image.bias[t.span] = torch.from_numpy(c.bias / c.temperature)
+    return head
+
+
+#: Validation loss is looked at this often, as a share of the steps.
+LOOKS = 10
 
 
 def train_head(
-    train: Features, vectors: np.ndarray, topics: list[TopicTask], phrases: Phrases, config: Config, how: Answers,
-    infos: Sequence[MapInfo], device: torch.device,
-) -> AnswerHead:  # fmt: skip
-    """Each step: images, one question of each of their topics; two phrasings must agree, and a leading one must not lead."""
-    torch.manual_seed(config.seed)
-    maps = train.maps[how.map]
-    head = new_head(infos, vectors.shape[1], config, sum(len(t.labels) for t in topics)).to(device).train()
-    optimizer = torch.optim.AdamW(head.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay)
+    head: AnswerHead, train: Side, held: Side, topics: list[TopicTask], asked: tuple[Tensor, Tensor], config: Config,
+    how: Answers, device: torch.device,
+) -> None:  # fmt: skip
+    """Trains the attention on training images; keeps, of each topic, what it adds where validation patients gain, else nothing.
+
+    asked: tokens [topics, t, text] and mask of each topic's own question.
+    """
+    head.to(device).train()
+    parameters = [p for p in head.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=how.learning_rate, weight_decay=how.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, total_steps=how.steps, pct_start=0.1)
     rng = np.random.default_rng([config.seed, 99])
-    pool: dict[str, tuple[list[Question], list[Question]]] = {}
-    for t in topics:
-        own = [q for q in questions("train") if q.topic == t.topic.name]
-        pool[t.topic.name] = ([q for q in own if q.led_to is None], [q for q in own if q.led_to is not None])
-    targets = {t.topic.name: tuple(x.numpy() for x in task_targets(train.cases, t.task)) for t in topics}
-    rows = {t.topic.name: np.where(targets[t.topic.name][1])[0] for t in topics}
+    targets = [tuple(x.numpy() for x in task_targets(train.features.cases, t.task)) for t in topics]
+    rows = [np.where(known)[0] for _, known in targets]
+    maps, each = train.features.maps[how.map], max(2, how.batch // len(topics))
+    best = (float("inf"), {k: v.clone() for k, v in head.state_dict().items()})
     with Progress("answers", how.steps, 0) as progress:
         for step in range(how.steps):
-            total, agreement = torch.zeros((), device=device), torch.zeros((), device=device)
-            images, texts, others, of = [], [], [], []
-            each = max(2, how.batch // len(topics))
-            for t in topics:
-                plain, leading = pool[t.topic.name]
-                for i in rng.choice(rows[t.topic.name], each):
-                    images.append(i)
-                    texts.append(plain[rng.integers(len(plain))].text)
-                    second = leading if leading and rng.random() < 0.5 else plain
-                    others.append(second[rng.integers(len(second))].text)
-                    of.append(t)
+            images = np.concatenate([rng.choice(r, each) for r in rows])
+            of = torch.arange(len(topics)).repeat_interleave(each)
             map = torch.from_numpy(np.stack([maps[i] for i in images]).astype(np.float32)).to(device)
-            vector = torch.from_numpy(vectors[images]).to(device)
-            if rng.random() < 0.5:
-                vector = F.normalize(vector + 0.3 * torch.randn_like(vector) / vector.shape[1] ** 0.5, dim=1)
-            tokens, mask = phrases.batch(texts + others)
-            logits = head(tokens.to(device), mask.to(device), torch.cat([map, map]), torch.cat([vector, vector]))
-            first, second = logits[: len(images)], logits[len(images) :]
-            for t in topics:
-                mine = [k for k, o in enumerate(of) if o is t]
-                y = torch.from_numpy(targets[t.topic.name][0][[images[k] for k in mine]]).to(device)
-                a, b = first[mine][:, t.span], second[mine][:, t.span]
-                if t.task.multilabel:
-                    part = (F.binary_cross_entropy_with_logits(a, y) + F.binary_cross_entropy_with_logits(b, y)) / 2
-                    apart = (torch.sigmoid(a) - torch.sigmoid(b)).square().mean() * 4
-                else:
-                    part = (
-                        F.cross_entropy(a, y, label_smoothing=0.05) + F.cross_entropy(b, y, label_smoothing=0.05)
-                    ) / 2
-                    p, q = F.log_softmax(a, 1), F.log_softmax(b, 1)
-                    apart = ((p.exp() - q.exp()) * (p - q)).sum(1).mean() / 2
-                total, agreement = total + part / len(topics), agreement + apart / len(topics)
-            loss = total + how.agreement * agreement
+            vector = torch.from_numpy(train.vectors[images]).to(device)
+            logits = head(asked[0][of].to(device), asked[1][of].to(device), map, vector)
+            parts = []
+            for k, t in enumerate(topics):
+                mine = slice(k * each, (k + 1) * each)
+                parts.append(_topic_loss(logits[mine, t.span], targets[k][0][images[mine]], t))
+            loss = torch.stack(parts).mean()
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(head.parameters(), 2.0)
+            nn.utils.clip_grad_norm_(parameters, 2.0)
             optimizer.step()
             schedule.step()
-            progress.step(step + 1, {"answers": float(total.detach()), "agreement": float(agreement.detach())})
-    return head.eval().cpu()
+            if (step + 1) % max(1, how.steps // LOOKS) == 0:
+                judged = float(np.mean(list(validation_losses(head, held, topics, asked, how.map).values())))
+                if judged < best[0]:
+                    best = (judged, {k: v.clone() for k, v in head.state_dict().items()})
+                head.train()
+            progress.step(step + 1, {"answers": float(loss.detach())})
+    head.load_state_dict(best[1])
+    head.eval().cpu().requires_grad_(False)
+    weight, bias = head.out.weight.clone(), head.out.bias.clone()
+    losses = {}
+    for share in (0.0, 0.5, 1.0):
+        head.out.weight.copy_(weight * share)
+        head.out.bias.copy_(bias * share)
+        losses[share] = validation_losses(head, held, topics, asked, how.map)
+    for t in topics:
+        share = min(losses, key=lambda s: losses[s][t.topic.name])
+        head.out.weight[t.span], head.out.bias[t.span] = weight[t.span] * share, bias[t.span] * share
+        print(
+            f"  {t.topic.name}: attention counts {share:g}, validation loss {losses[share][t.topic.name]:.3f}, without {losses[0.0][t.topic.name]:.3f}"
+        )
+
+
+def _topic_loss(logits: Tensor, target: np.ndarray, t: TopicTask) -> Tensor:
+    y = torch.from_numpy(target).to(logits.device)
+    if t.task.multilabel:
+        return F.binary_cross_entropy_with_logits(logits, y)
+    return F.cross_entropy(logits, y, label_smoothing=0.05)
 
 
 @torch.inference_mode()
 def head_logits(
-    head: AnswerHead, features: Features, vectors: np.ndarray, rows: Sequence[int], texts: Sequence[str], phrases: Phrases,
-    map: str,
-) -> np.ndarray:  # fmt: skip
-    """Logits [n, answers] of images `rows`, each with its question."""
-    out = []
+    head: AnswerHead, side: Side, rows: Sequence[int] | np.ndarray, question: tuple[Tensor, Tensor], map: str
+) -> np.ndarray:
+    """Logits [n, answers] of images `rows`, all asked one question (tokens [1, t, text], mask [1, t])."""
+    device = head.out.weight.device
+    out = [np.empty((0, head.out.out_features), np.float32)]
     for start in range(0, len(rows), 64):
         chosen = list(rows[start : start + 64])
-        tokens, mask = phrases.batch(texts[start : start + 64])
-        cells = torch.from_numpy(np.stack([features.maps[map][i] for i in chosen]).astype(np.float32))
-        out.append(head(tokens, mask, cells, torch.from_numpy(vectors[chosen])).numpy())
-    return np.concatenate(out) if out else np.empty((0, head.out.out_features), np.float32)
+        cells = torch.from_numpy(np.stack([side.features.maps[map][i] for i in chosen]).astype(np.float32))
+        tokens, mask = (x.expand(len(chosen), *x.shape[1:]).to(device) for x in question)
+        out.append(
+            head(tokens, mask, cells.to(device), torch.from_numpy(side.vectors[chosen]).to(device)).cpu().numpy()
+        )
+    return np.concatenate(out)
 
 
-def plain_question(topic: Topic, number: int, split: str) -> str:
-    """One of the topic's plain questions of a split, by number."""
-    own = [q.text for q in questions(split) if q.topic == topic.name and q.led_to is None]  # type: ignore[arg-type]
-    return own[number % len(own)]
+def topic_logits(
+    head: AnswerHead, side: Side, topics: list[TopicTask], asked: tuple[Tensor, Tensor], map: str
+) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Per topic: images that carry its label, their logits [n, labels], their answers as [n, labels] of 0 and 1."""
+    found = {}
+    for k, t in enumerate(topics):
+        rows, truth = topic_rows(side.features, t)
+        question = asked[0][k : k + 1], asked[1][k : k + 1]
+        found[t.topic.name] = rows, head_logits(head, side, rows, question, map)[:, t.span], truth
+    return found
+
+
+def validation_losses(
+    head: AnswerHead, held: Side, topics: list[TopicTask], asked: tuple[Tensor, Tensor], map: str
+) -> dict[str, float]:
+    """Per topic: the negative log likelihood of validation images, in nats."""
+    head.eval()
+    said = topic_logits(head, held, topics, asked, map)
+    result = {}
+    for t in topics:
+        _, logits, truth = said[t.topic.name]
+        p = calibration.probabilities(logits, t.activation, 1.0)
+        result[t.topic.name] = calibration.negative_log_likelihood(p, truth, t.activation) if len(truth) else 0.0
+    return result
 
 
 def topic_rows(features: Features, t: TopicTask) -> tuple[np.ndarray, np.ndarray]:
     """Images that carry the topic's label, and their answers as [n, labels] of 0 and 1."""
     y, known = (x.numpy() for x in task_targets(features.cases, t.task))
     return np.where(known)[0], hot(y[known], t.task)
-
-
-def topic_probabilities(
-    head: AnswerHead, features: Features, vectors: np.ndarray, rows: Sequence[int], t: TopicTask, phrases: Phrases,
-    map: str, temperature: float, split: str,
-) -> np.ndarray:  # fmt: skip
-    """The head's calibrated probabilities [n, labels], questions of `split` in turn."""
-    texts = [plain_question(t.topic, k, split) for k in range(len(rows))]
-    logits = head_logits(head, features, vectors, rows, texts, phrases, map)[:, t.span]
-    return calibration.probabilities(logits, "sigmoid" if t.task.multilabel else "softmax", temperature)
-
-
-def calibrate(
-    head: AnswerHead,
-    held: Features,
-    vectors: np.ndarray,
-    train: Features,
-    topics: list[TopicTask],
-    phrases: Phrases,
-    map: str,
-) -> dict[str, dict[str, Any]]:
-    """Temperature per topic on validation images and held-out phrasings; the prior is the training images'."""
-    result: dict[str, dict[str, Any]] = {}
-    for t in topics:
-        rows, truth = topic_rows(held, t)
-        _, seen = topic_rows(train, t)
-        texts = [plain_question(t.topic, k, "validation") for k in range(len(rows))]
-        logits = head_logits(head, held, vectors, list(rows), texts, phrases, map)[:, t.span]
-        activation = "sigmoid" if t.task.multilabel else "softmax"
-        result[t.topic.name] = {
-            "temperature": calibration.temperature(logits, truth, activation),
-            "prior": {label: float(share) for label, share in zip(t.labels, seen.mean(0), strict=True)},
-        }
-    return result
 
 
 def neighbours(
@@ -408,48 +470,42 @@ def voters(
 
 
 def fit_gate(
-    head: AnswerHead, train: Features, vectors: np.ndarray, held: Features, held_vectors: np.ndarray,
-    topics: list[TopicTask], phrases: Phrases, map: str, calibrated: dict[str, dict[str, Any]],
-) -> tuple[Gate, float, dict[str, dict[str, Any]]]:  # fmt: skip
-    """The gate on validation patients with the training patients as archive; then abstention of the combined answer."""
-    keys = [f"{c.dataset}/{c.patient}" for c in held.cases]
-    archive_keys = [f"{c.dataset}/{c.patient}" for c in train.cases]
-    place, similarity = neighbours(held_vectors, keys, vectors, archive_keys, NEIGHBOURS)
+    head: AnswerHead, train: Side, held: Side, topics: list[TopicTask], asked: tuple[Tensor, Tensor], map: str
+) -> tuple[Gate, float, dict[str, dict[str, Any]], dict[str, Gain]]:
+    """Temperature per topic, then the gate, on validation patients with the training patients as archive; then abstention of the combined answer."""
+    keys = [f"{c.dataset}/{c.patient}" for c in held.features.cases]
+    archive_keys = [f"{c.dataset}/{c.patient}" for c in train.features.cases]
+    place, similarity = neighbours(held.vectors, keys, train.vectors, archive_keys, NEIGHBOURS)
     floor = float(np.quantile(similarity[:, 0], 0.02))
+    said = topic_logits(head, held, topics, asked, map)
     samples: list[Sample] = []
+    calibrated: dict[str, dict[str, Any]] = {}
     for t in topics:
-        rows, truth = topic_rows(held, t)
-        seen, answers = topic_rows(train, t)
+        rows, logits, truth = said[t.topic.name]
+        seen, answers = topic_rows(train.features, t)
         says = {int(i): a for i, a in zip(seen, answers, strict=True)}
-        known = calibrated[t.topic.name]
-        p = topic_probabilities(
-            head, held, held_vectors, list(rows), t, phrases, map, known["temperature"], "validation"
-        )
-        prior = np.array(list(known["prior"].values()))
+        temperature = calibration.temperature(logits, truth, t.activation)
+        prior = answers.mean(0)
+        calibrated[t.topic.name] = {
+            "temperature": temperature,
+            "prior": {label: float(share) for label, share in zip(t.labels, prior, strict=True)},
+        }
+        p = calibration.probabilities(logits, t.activation, temperature)
         for k, i in enumerate(rows):
             s, x = voters(t, place[i], similarity[i], says, floor)
-            samples.append(Sample(t.topic.name, t.task.multilabel, p[k], s, x, prior, truth[k]))
-    gate = fit(samples, [t.topic.name for t in topics], NEIGHBOURS)
-    result = dict(calibrated)
+            samples.append(Sample(t.topic.name, keys[i], t.task.multilabel, p[k], s, x, prior, truth[k]))
+    gate, gains = fit(samples, [t.topic.name for t in topics], NEIGHBOURS)
     for t in topics:
-        confidence, right = [], []
-        for s in (s for s in samples if s.topic == t.topic.name):
-            found = vote(s.similarity, s.says, s.prior, gate.vote_temperature, gate.smoothing, s.multilabel)
-            p = combine(s.head, found.shares, gate.weight(s.topic, s.head, found, s.multilabel), s.multilabel)
-            if s.multilabel:
-                confidence.append(float(np.maximum(p, 1 - p).mean()))
-                right.append(float(((p >= 0.5) == (s.truth > 0.5)).mean()))
-            else:
-                confidence.append(float(p.max()))
-                right.append(float(s.truth[p.argmax()]))
-        below, coverage, accuracy = calibration.abstention(np.array(confidence), np.array(right))
-        result[t.topic.name] = {
-            **calibrated[t.topic.name],
-            "abstainBelow": below,
-            "coverage": coverage,
-            "accuracyAnswered": accuracy,
-        }
-    return gate, floor, result
+        own = [s for s in samples if s.topic == t.topic.name]
+        both = np.stack([answer(gate, s)[0] for s in own])
+        truth = np.stack([s.truth for s in own])
+        if t.task.multilabel:
+            confidence, right = np.maximum(both, 1 - both).mean(1), ((both >= 0.5) == (truth > 0.5)).mean(1)
+        else:
+            confidence, right = both.max(1), truth[np.arange(len(both)), both.argmax(1)]
+        below, coverage, accuracy = calibration.abstention(confidence, right)
+        calibrated[t.topic.name] |= {"abstainBelow": below, "coverage": coverage, "accuracyAnswered": accuracy}
+    return gate, floor, calibrated, gains
 
 
 def load_answers(config: Config, heads: TrainedHeads, run_uri: str) -> TrainedAnswers:
@@ -458,19 +514,10 @@ def load_answers(config: Config, heads: TrainedHeads, run_uri: str) -> TrainedAn
     manifest = read_manifest(store, "answers/manifest.json", "train the answers with `answers` first.")
     state = unpack(read_file(store, "answers", "answers.pt", manifest))
     topics = topic_tasks(config)
-    head = new_head(
-        decoder_maps(heads.encoder), heads.projection.weight.shape[0], config, sum(len(t.labels) for t in topics)
-    )
+    head = new_head(decoder_maps(heads.encoder), heads, topics, config)
     head.load_state_dict(state["head"])
     r, g = manifest["router"], manifest["gate"]
-    router = Router(
-        r["names"],
-        state["router"]["weight"].numpy(),
-        state["router"]["bias"].numpy(),
-        r["temperature"],
-        r["threshold"],
-        r["validation"],
-    )
+    router = Router(**r, **{name: state["router"][name].numpy() for name in ROUTER_ARRAYS})
     w = g["weights"]
     gate = Gate((w[0], w[1], w[2], w[3]), g["bias"], g["neighbours"], g["vote_temperature"], g["smoothing"])
     return TrainedAnswers(

@@ -275,8 +275,6 @@ class Answers:
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
-    #: Weight of the divergence between two phrasings of one question.
-    agreement: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -112,27 +112,72 @@ def cell_targets(boxes: np.ndarray, height: int, width: int) -> tuple[np.ndarray
     return positive, distances
 
 
-def losses(
-    mask: Tensor, score: Tensor, distance: Tensor, soft: Tensor, positive: Tensor, sides: Tensor
-) -> dict[str, Tensor]:
-    """Of one label. mask, score, soft, positive: [n, h, w]; distance, sides: [n, 4, h, w].
+@dataclass(frozen=True)
+class CellTargets:
+    """What one label's maps should say: soft mask, positive cells and which cells count at all [n, h, w], box sides [n, 4, h, w]."""
+
+    soft: Tensor
+    positive: Tensor
+    counts: Tensor
+    sides: Tensor
+
+
+def label_targets(
+    targets: LesionTargets, images: Sequence[int] | np.ndarray, label: int, turned: bool = False
+) -> CellTargets:
+    """Targets of one label for images of every source that marks lesions.
+
+    Where another label is marked nobody has said whether this one is there too: those cells do not count. The rest of
+    such an image holds nothing of it, so that the label stays silent outside its own source.
+    """
+    height, width = targets.masks.shape[1:]
+    soft, positive, counts, sides = [], [], [], []
+    for i in images:
+        boxes = _turned(targets.boxes[i], turned, height)
+        marked = targets.masks[i][::-1].copy() if turned else targets.masks[i]
+        if targets.label[i] == label:
+            cells, distances = cell_targets(boxes, height, width)
+            soft.append(marked)
+            counts.append(np.ones((height, width), bool))
+        else:
+            cells, distances = np.zeros((height, width), bool), np.zeros((4, height, width), np.float32)
+            soft.append(np.zeros((height, width), np.float32))
+            counts.append(~(inside_any(boxes, height, width) | (marked > 0)))
+        positive.append(cells)
+        sides.append(distances)
+    return CellTargets(*(torch.from_numpy(np.stack(part)) for part in (soft, positive, counts, sides)))
+
+
+def inside_any(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Cells whose centre lies in a box or within one cell of it, bool [height, width]."""
+    y, x = (np.mgrid[0:height, 0:width] + 0.5) * STRIDE
+    found = np.zeros((height, width), bool)
+    for x0, y0, x1, y1 in boxes:
+        found |= (x >= x0 - STRIDE) & (x <= x1 + STRIDE) & (y >= y0 - STRIDE) & (y <= y1 + STRIDE)
+    return found
+
+
+def losses(mask: Tensor, score: Tensor, distance: Tensor, target: CellTargets) -> dict[str, Tensor]:
+    """Of one label, over the cells that count. mask, score: [n, h, w]; distance: [n, 4, h, w].
 
     Mask: cross-entropy + soft Dice. Scores: focal loss (Lin et al., 2017; α 0.75 as positives are few, γ 2), by number of
     positives. Boxes: 1 − generalised IoU (Rezatofighi et al., 2019) at positive cells.
     """
-    p = torch.sigmoid(mask)
-    overlap = 2 * (p * soft).sum((1, 2)) + 1
-    dice = 1 - overlap / (p.sum((1, 2)) + soft.sum((1, 2)) + 1)
-    cross = F.binary_cross_entropy_with_logits(mask, soft, pos_weight=mask.new_tensor(3.0))
-    target = positive.float()
-    plain = F.binary_cross_entropy_with_logits(score, target, reduction="none")
+    counts, share = target.counts.float(), target.counts.float().mean().clamp(min=1e-6)
+    p = torch.sigmoid(mask) * counts
+    overlap = 2 * (p * target.soft).sum((1, 2)) + 1
+    dice = 1 - overlap / (p.sum((1, 2)) + target.soft.sum((1, 2)) + 1)
+    cross = F.binary_cross_entropy_with_logits(mask, target.soft, counts, pos_weight=mask.new_tensor(3.0)) / share
+    positive = target.positive.float()
+    plain = F.binary_cross_entropy_with_logits(score, positive, counts, reduction="none")
     q = torch.sigmoid(score)
-    right = q * target + (1 - q) * (1 - target)
-    alpha = 0.75 * target + 0.25 * (1 - target)
-    focal = (alpha * (1 - right) ** 2 * plain).sum() / target.sum().clamp(min=1)
+    right = q * positive + (1 - q) * (1 - positive)
+    alpha = 0.75 * positive + 0.25 * (1 - positive)
+    focal = (alpha * (1 - right) ** 2 * plain).sum() / positive.sum().clamp(min=1)
     box = score.sum() * 0
-    if positive.any():
-        box = (1 - giou(distance.permute(0, 2, 3, 1)[positive], sides.permute(0, 2, 3, 1)[positive])).mean()
+    if target.positive.any():
+        at = target.positive
+        box = (1 - giou(distance.permute(0, 2, 3, 1)[at], target.sides.permute(0, 2, 3, 1)[at])).mean()
     return {"mask": cross + dice.mean(), "score": focal, "box": box}
 
 
@@ -152,7 +197,6 @@ def train_decoder(
     """Train on cached maps. `views`: the same cases' features, the second those of images turned upside down."""
     targets = lesion_targets(views[0].cases, config, heads)
     rows = np.where(targets.label >= 0)[0]
-    height, width = targets.masks.shape[1:]
     torch.manual_seed(config.seed)
     decoder = LesionDecoder(maps, heads.decoder_channels, len(heads.lesions)).to(device).train()
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=heads.decoder_learning_rate, weight_decay=0.01)
@@ -176,21 +220,13 @@ def train_decoder(
             mask, score, distance = decoder(inputs)
             total: dict[str, Tensor] = {}
             for j in range(len(heads.lesions)):
-                mine = np.where(targets.label[chosen] == j)[0]
-                if len(mine) == 0:
-                    continue
-                cells = [cell_targets(_turned(targets.boxes[chosen[i]], view, height), height, width) for i in mine]
-                soft = np.stack([_flip(targets.masks[chosen[i]], view) for i in mine])
-                part = losses(
-                    mask[mine, j],
-                    score[mine, j],
-                    distance[mine, 4 * j : 4 * j + 4],
-                    torch.from_numpy(soft).to(device),
-                    torch.from_numpy(np.stack([p for p, _ in cells])).to(device),
-                    torch.from_numpy(np.stack([d for _, d in cells])).to(device),
+                wanted = label_targets(targets, chosen, j, view > 0)
+                wanted = CellTargets(
+                    *(t.to(device) for t in (wanted.soft, wanted.positive, wanted.counts, wanted.sides))
                 )
+                part = losses(mask[:, j], score[:, j], distance[:, 4 * j : 4 * j + 4], wanted)
                 for name, value in part.items():
-                    total[name] = total.get(name, torch.zeros((), device=device)) + value * len(mine) / len(chosen)
+                    total[name] = total.get(name, torch.zeros((), device=device)) + value / len(heads.lesions)
             loss = torch.stack(list(total.values())).sum()
             optimizer.zero_grad()
             loss.backward()
@@ -201,13 +237,9 @@ def train_decoder(
     return decoder.eval().cpu()
 
 
-def _flip(mask: np.ndarray, view: int) -> np.ndarray:
-    return mask[::-1].copy() if view else mask
-
-
-def _turned(boxes: np.ndarray, view: int, height: int) -> np.ndarray:
-    """Boxes of the image turned upside down."""
-    if not view:
+def _turned(boxes: np.ndarray, turned: bool, height: int) -> np.ndarray:
+    """Boxes of the image as it is, or turned upside down."""
+    if not turned:
         return boxes
     full = height * STRIDE
     return np.stack([boxes[:, 0], full - boxes[:, 3], boxes[:, 2], full - boxes[:, 1]], 1)

@@ -17,7 +17,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from versamammo import bundle, calibration, distributed, regions
-from versamammo.answers import TrainedAnswers, load_answers
+from versamammo.answers import ROUTER_ARRAYS, TrainedAnswers, load_answers
 from versamammo.config import Answers, Config, Export, Heads, section
 from versamammo.data import Case, PreparedDataset
 from versamammo.decoder import LesionDecoder
@@ -104,7 +104,7 @@ def run(config: Config, run_uri: str) -> None:
         "licence": {"id": how.licence, "statement": how.licence_statement, "commercialUse": how.commercial_use},
         "input": config.input.manifest(),
         "encoder": encoder_entry(heads, config),
-        "heads": [*classification_entries(heads, held), *lesion_entries(heads, config)],
+        "heads": [*classification_entries(heads, held), *lesion_entries(heads, config, held.cases)],
         "region": region_entry(heads, config, maps),
         "answers": answers_entry(answers, config, heads, held) if answers is not None else None,
         "support": support,
@@ -215,8 +215,12 @@ def answer_files(
         "router",
         [value("sentence", 1, WIDTH)],
         [value("logits", 1, len(answers.router.names))],
-        [helper.make_node("Gemm", ["sentence", "weight", "bias"], ["logits"], transB=1)],
-        {"weight": answers.router.weight, "bias": answers.router.bias},
+        [
+            helper.make_node("Gemm", ["sentence", "inner", "inner_bias"], ["hidden"], transB=1),
+            helper.make_node("Relu", ["hidden"], ["active"]),
+            helper.make_node("Gemm", ["active", "outer", "outer_bias"], ["logits"], transB=1),
+        ],
+        {name: getattr(answers.router, name) for name in ROUTER_ARRAYS},
     )
     how = section(config, "answers", Answers)
     tokens, _ = encoder("What is the breast density?")
@@ -429,7 +433,7 @@ def classification_entries(heads: TrainedHeads, held: Features) -> list[dict[str
     return entries
 
 
-def lesion_entries(heads: TrainedHeads, config: Config) -> list[dict[str, Any]]:
+def lesion_entries(heads: TrainedHeads, config: Config, cases: Sequence[Case]) -> list[dict[str, Any]]:
     """A detector and a segmenter per label, all reading one file."""
     how, spec = section(config, "heads", Heads), config.input
     if heads.decoder is None:
@@ -443,10 +447,7 @@ def lesion_entries(heads: TrainedHeads, config: Config) -> list[dict[str, Any]]:
         base = {
             "file": "heads/lesions.onnx",
             "inputs": {m.name: m.name for m in maps},
-            "domain": {
-                "sources": lesions.sources, "question": lesions.question, "views": None, "modalities": None,
-                "condition": lesions.condition, "exploratory": lesions.exploratory,
-            },
+            "domain": _domain(lesions.sources, lesions.question, cases, lesions.condition, lesions.exploratory),
             "metrics": [],
             "labels": [label],
         }  # fmt: skip

@@ -92,7 +92,9 @@ def _dataset_record(name: str, lines: list[str], body: bytes) -> dict[str, Any]:
     }
 
 
-def _image(rng: np.random.Generator, name: str, number: int, patient: int) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+def _image(
+    rng: np.random.Generator, name: str, number: int, patient: int
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     density, positive = int(rng.integers(0, 4)), bool(rng.integers(0, 2))
     screening = name == SETS[0]
     grey = breast(rng, density)
