@@ -8,15 +8,20 @@ import torch
 from torch import nn
 
 from versamammo import graphs
+from versamammo.answer_measures import led_astray
 from versamammo.answers import AnswerHead, neighbours, topic_tasks
 from versamammo.config import parse_config
 from versamammo.errors import TrainingError
 from versamammo.export import agree
+from versamammo.gate import Sample
+from versamammo.questions import NOT_ANSWERABLE, Question
 
 
 def head() -> AnswerHead:
     torch.manual_seed(0)
-    return AnswerHead(text=12, channels=6, height=3, width=2, vector=8, inner=16, heads=4, answers=5).eval()
+    module = AnswerHead(text=12, channels=6, height=3, width=2, vector=8, inner=16, heads=4, answers=5).eval()
+    nn.init.normal_(module.out.weight)
+    return module
 
 
 def test_padding_does_not_change_an_answer() -> None:
@@ -100,3 +105,21 @@ def test_what_cannot_be_learned_is_refused(topics: dict[str, str]) -> None:
     with pytest.raises(TrainingError) as caught:
         topic_tasks(parse_config({**BASE, "answers": {"topics": topics}}))
     assert caught.value.code == "bad-config"
+
+
+def test_an_untrained_head_says_what_the_linear_heads_say() -> None:
+    module = AnswerHead(text=12, channels=6, height=3, width=2, vector=8, inner=16, heads=4, answers=5).eval()
+    tokens, map, vector = torch.randn(2, 4, 12), torch.randn(2, 6, 3, 2), torch.randn(2, 8)
+    said = module(tokens, torch.ones(2, 4, dtype=torch.int64), map, vector)
+    assert torch.allclose(said, vector @ module.image.weight.T + module.image.bias, atol=1e-6)
+    assert not module.image.weight.requires_grad
+
+
+def test_leading_questions_count_as_moved_where_they_reach_another_topic() -> None:
+    asked = [Question("a", "view", "f", "CC"), Question("b", "view", "g", "MLO"), Question("c", "view", "h", "CC")]
+    samples = [
+        Sample("view", f"p{i}", False, np.array([0.9, 0.1]), np.empty(0), np.empty((0, 2)), np.array([0.5, 0.5]), np.eye(2)[0])
+        for i in range(3)
+    ]  # fmt: skip
+    (found,) = led_astray(asked, ["view", NOT_ANSWERABLE, "density"], {"view": samples})
+    assert found.first.tolist() == [0, 0, 1]

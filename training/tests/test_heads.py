@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import check_grad
 
 from versamammo import gate, graphs, questions, regions
-from versamammo.decoder import LesionDecoder, cell_targets, decode, giou
+from versamammo.decoder import LesionDecoder, LesionTargets, cell_targets, decode, giou, label_targets, losses
 from versamammo.features import state_hash
 from versamammo.models.encoder import MapInfo, build_encoder
-from versamammo.projection import Projection, Target, choose, fit_logistic, whitening
+from versamammo.projection import Projection, Target, choose, fit_logistic, source_directions, whitening
 
 
 def test_whitening_makes_variances_equal_and_total_one() -> None:
@@ -28,7 +29,7 @@ def test_the_projection_is_chosen_on_validation() -> None:
     x = rng.standard_normal((400, 8)) * np.array([20, 20, 20, 20, 1, 1, 1, 0.3])
     x[:, 7] += y
     target = Target("q", np.arange(300), y[:300], np.arange(100), y[300:])
-    found = choose(x[:300], x[300:], [target], {"q"}, 8)
+    found = choose(x[:300], x[300:], [target], 8, ["one source"] * 300)
     assert (
         found.candidates[found.chosen]["retrieval"] > found.candidates["whitening 0, supervised 0"]["retrieval"] + 0.2
     )
@@ -133,20 +134,38 @@ def test_without_a_voter_the_head_stands_alone() -> None:
     assert g.weight("t", np.array([0.5, 0.5]), nobody, False) == 0
 
 
-def test_the_gate_learns_whom_to_trust() -> None:
-    rng = np.random.default_rng(0)
-    samples = []
-    for i in range(120):
+def _samples(topic: str, head: float, votes_right: float, count: int = 240) -> list[gate.Sample]:
+    """Two answers; the head gives the truth `head`, three neighbours tell it with this probability each."""
+    rng = np.random.default_rng(len(topic))
+    found = []
+    for i in range(count):
         truth = np.eye(2)[i % 2]
-        helpful = np.stack([truth] * 3)
-        noise = rng.dirichlet([1, 1])
-        samples.append(gate.Sample("votes", False, noise, np.full(3, 0.95), helpful, np.array([0.5, 0.5]), truth))
-        wrong = np.stack([np.eye(2)[rng.integers(0, 2)] for _ in range(3)])
-        samples.append(
-            gate.Sample("head", False, 0.9 * truth + 0.05, np.full(3, 0.95), wrong, np.array([0.5, 0.5]), truth)
-        )
-    found = gate.fit(samples, ["votes", "head"], 20)
-    assert found.bias["votes"] > found.bias["head"] + 0.5
+        says = np.stack([truth if rng.random() < votes_right else 1 - truth for _ in range(3)])
+        own = head * truth + (1 - head) * (1 - truth)
+        found.append(gate.Sample(topic, f"p{i // 2}", False, own, np.full(3, 0.95), says, np.array([0.5, 0.5]), truth))
+    return found
+
+
+def test_the_gate_learns_whom_to_trust_and_shuts_where_neighbours_add_nothing() -> None:
+    samples = [*_samples("votes", 0.5, 0.95), *_samples("some", 0.6, 0.8), *_samples("head", 0.95, 0.5)]
+    found, gains = gate.fit(samples, ["votes", "some", "head"], 20)
+    assert gains["votes"].real and gains["some"].real
+    assert not gains["head"].real
+    assert found.bias["head"] == gate.SHUT
+    both, _ = gate.answer(found, samples[-1])
+    assert both == pytest.approx(samples[-1].head, abs=1e-6), "the head stands alone"
+    assert found.bias["votes"] > gate.SHUT / 2
+
+
+def test_the_gate_s_gradient_is_that_of_its_loss() -> None:
+    many = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    several = [
+        gate.Sample("b", f"p{i}", True, np.array([0.2, 0.5, 0.9]), np.array([0.8, 0.9, 0.7]), np.roll(many, i, 1), np.full(3, 0.3), many[i % 3])
+        for i in range(9)
+    ]  # fmt: skip
+    parts = [gate._stack(_samples("a", 0.6, 0.7, 20), 0.1, 1.0), gate._stack(several, 0.1, 1.0)]
+    theta = np.array([0.3, -0.2, 0.5, 0.1, -0.4, 0.6])
+    assert check_grad(lambda t: gate._mean_loss(t, parts)[0], lambda t: gate._mean_loss(t, parts)[1], theta) < 1e-6
 
 
 @pytest.mark.parametrize("held", ["validation", "test"])
@@ -167,3 +186,42 @@ def test_leading_questions_name_every_answer_alike() -> None:
         for label in "ABCD"
     }
     assert len(set(counts.values())) == 1
+
+
+def test_a_label_learns_silence_on_another_source_but_not_where_something_is_marked() -> None:
+    masks = np.zeros((2, 8, 8), np.float32)
+    masks[:, 2:4, 2:4] = 1
+    boxes = [np.array([[8.0, 8.0, 16.0, 16.0]])] * 2
+    found = label_targets(LesionTargets(np.array([0, 1]), masks, boxes), [0, 1], 0)
+    assert found.positive[0].any() and not found.positive[1].any()
+    assert found.soft[0].sum() == 4 and found.soft[1].sum() == 0
+    assert found.counts[0].all()
+    assert not found.counts[1, 2:4, 2:4].any() and found.counts[1, 6:, 6:].all()
+
+
+def test_cells_that_do_not_count_do_not_move_the_loss() -> None:
+    masks = np.zeros((2, 8, 8), np.float32)
+    masks[:, 2:4, 2:4] = 1
+    targets = LesionTargets(np.array([0, 1]), masks, [np.array([[8.0, 8.0, 16.0, 16.0]])] * 2)
+    wanted = label_targets(targets, [0, 1], 0)
+    mask, score, distance = torch.zeros(2, 8, 8), torch.full((2, 8, 8), -2.0), torch.ones(2, 4, 8, 8)
+    before = losses(mask, score, distance, wanted)
+    mask[1, 3, 3] = score[1, 3, 3] = 9.0
+    after = losses(mask, score, distance, wanted)
+    assert all(after[k].item() == pytest.approx(before[k].item(), abs=1e-6) for k in before)
+    mask[1, 7, 7] = score[1, 7, 7] = 9.0
+    louder = losses(mask, score, distance, wanted)
+    assert louder["mask"] > after["mask"] and louder["score"] > after["score"]
+    turned = label_targets(targets, [0], 0, turned=True)
+    assert turned.soft[0].flip(0).equal(wanted.soft[0])
+
+
+def test_what_tells_sources_apart_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 6))
+    sources = ["a"] * 150 + ["b"] * 150
+    x[150:] += np.array([3.0, 0, 0, 0, 0, 1.0])
+    (found,) = source_directions(x, sources)
+    means = x[150:].mean(0) - x[:150].mean(0)
+    assert abs(found @ means) == pytest.approx(np.linalg.norm(means))
+    assert len(source_directions(x, ["a"] * 300)) == 0

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from versamammo import bootstrap, calibration, metrics
-from versamammo.measures import Measure, measure_of
+from versamammo.measures import Measure, measure_of, of_detections
 
 
 def test_auc_counts_ties_half_and_agrees_with_scikit_learn() -> None:
@@ -42,12 +42,32 @@ def test_matching_takes_each_lesion_once() -> None:
     assert found.tolist() == [0.9]
 
 
-def test_average_precision_and_froc_by_hand() -> None:
+def test_average_precision_and_sensitivity_by_hand() -> None:
     scores, true = np.array([0.9, 0.8, 0.7]), np.array([True, False, True])
+    found = metrics.Detections.of([(scores, true, np.array([0.9, 0.7]))])
     # recall 1/2 at precision 1, recall 1 at precision 2/3
-    assert metrics.average_precision(scores, true, 2) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
-    per_image = [(scores, true, np.array([0.9, 0.7]))]
-    assert metrics.froc(per_image, [0.0, 1.0]) == [0.5, 1.0]
+    assert found.average_precision() == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert [found.sensitivity(rate) for rate in (0.0, 1.0)] == [0.5, 1.0]
+    assert [found.threshold(rate) for rate in (0.0, 1.0)] == [0.8, 0.0]
+
+
+def test_detections_count_as_often_as_their_image_is_drawn() -> None:
+    a = (np.array([0.9, 0.4]), np.array([False, True]), np.array([0.4, -np.inf]))
+    b = (np.array([0.8]), np.array([True]), np.array([0.8]))
+    c = (np.empty(0), np.empty(0, bool), np.array([-np.inf]))
+    found, drawn = metrics.Detections.of([a, b, c]), metrics.Detections.of([a, b, b, c])
+    w = np.array([1, 2, 1])
+    assert found.average_precision(w) == pytest.approx(drawn.average_precision())
+    assert found.sensitivity(0.2, w) == pytest.approx(drawn.sensitivity(0.2))
+    assert found.sensitivity(0.3, w) == pytest.approx(3 / 5)
+
+
+def test_calibration_error_by_hand_and_resampled() -> None:
+    confidence, right = np.array([0.95, 0.91, 0.55, 0.51]), np.array([1.0, 0.0, 1.0, 1.0])
+    assert metrics.expected_calibration_error(confidence, right) == pytest.approx((0.86 + 0.94) / 4)
+    m = Measure("c", "s", "calibration", ("a", "b", "c", "d"), confidence, right, None)
+    assert m.value(np.array([0, 2, 1, 1])) == pytest.approx((1.82 + 0.94) / 4)
+    assert m.interval.high > m.interval.low
 
 
 def test_dice() -> None:
@@ -64,13 +84,20 @@ def test_bootstrap_draws_whole_patients() -> None:
         assert w[0] + w[2] + w[3] == 3
 
 
+def test_a_kept_measure_has_the_interval_of_the_measured_one() -> None:
+    """Patients are kept by number: their names must not decide which are drawn."""
+    rng = np.random.default_rng(2)
+    patients = tuple(f"p{i // 2 * 7 % 31}" for i in range(60))
+    m = Measure("m", "s", "mean", patients, np.round(rng.random(60), 3), None, None)
+    assert measure_of(m.document()).interval == m.interval
+
+
 def test_interval_of_clustered_images_is_wider_than_of_independent_ones() -> None:
     values = np.repeat(np.random.default_rng(1).random(20), 10)
     clustered = [f"p{i // 10}" for i in range(200)]
     apart = [f"p{i}" for i in range(200)]
     width = [
-        (i := Measure("m", "s", "mean", tuple(p), values, None, None).interval).high - i.low
-        for p in (clustered, apart)
+        (i := Measure("m", "s", "mean", tuple(p), values, None, None).interval).high - i.low for p in (clustered, apart)
     ]
     assert width[0] > 2 * width[1]
 
@@ -90,6 +117,18 @@ def test_measure_survives_its_document() -> None:
     again = measure_of(m.document())
     assert again.value(None) == pytest.approx(m.value(None))
     assert [again.patients.count(p) for p in dict.fromkeys(again.patients)] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("rate", [None, 0.5])
+def test_detections_survive_their_document(rate: float | None) -> None:
+    per_image = [
+        (np.array([0.9, 0.4]), np.array([False, True]), np.array([0.4])),
+        (np.empty(0), np.empty(0, bool), np.array([-np.inf])),
+    ]
+    m = of_detections("map", "s", ("a", "b"), metrics.Detections.of(per_image), rate)
+    again = measure_of(m.document())
+    assert again.value(None) == pytest.approx(m.value(None))
+    assert again.interval == m.interval
 
 
 def test_temperature_mends_overconfidence() -> None:

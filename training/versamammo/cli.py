@@ -35,13 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stage.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a config key"
         )
+        if name == "evaluate":
+            stage.add_argument(
+                "--also", action="append", default=[], metavar="SET", help="a prepared set that nothing was trained on"
+            )
     values = parser.parse_args(arguments)
     try:
         if values.stage == "tiny":
             importlib.import_module("versamammo.tiny").build(values.out)
             return 0
         config = load_config(values.config, values.overrides)
-        importlib.import_module(f"versamammo.{values.stage.replace('-', '_')}").run(config, values.run)
+        more = {"also": values.also} if values.stage == "evaluate" else {}
+        importlib.import_module(f"versamammo.{values.stage.replace('-', '_')}").run(config, values.run, **more)
     except TrainingError as error:
         print(f"{values.stage} stopped: {error} [{error.code}]", file=sys.stderr)
         return 1

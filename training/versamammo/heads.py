@@ -86,7 +86,7 @@ def run(config: Config, run_uri: str) -> None:
     held = extract(encoder, held_set, config, device, names)
 
     targets = projection_targets(train, held, config, how)
-    projection = choose(train.pooled, held.pooled, targets, {t.name for t in targets}, how.dimension)
+    projection = choose(train.pooled, held.pooled, targets, how.dimension, [c.dataset for c in train.cases])
     print(f"projection: {projection.chosen} of {len(projection.candidates)}")
     for name, figures in projection.candidates.items():
         print(f"  {name}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
@@ -277,12 +277,9 @@ def calibrate_decoder(
         for i, (_, score, distance) in zip(rows, outputs, strict=True):
             boxes, s = decode(score[j], distance[4 * j : 4 * j + 4], 0.01)
             found.append((s, *metrics.match(boxes, s, targets.boxes[i], 0.5)))
-        scores = np.concatenate([s for s, _, _ in found])
-        true = np.concatenate([t for _, t, _ in found])
-        false = np.sort(scores[~true])[::-1]
-        allowed = int(0.5 * len(rows))
-        threshold = float(false[allowed]) if allowed < len(false) else 0.05
-        threshold = min(max(threshold, 0.01), 0.99)
+        all_ = metrics.Detections.of(found)
+        scores, true = all_.score, all_.true
+        threshold = min(max(all_.threshold(0.5), 0.01), 0.99)
         logit = np.log(scores / (1 - scores))
         pair = np.stack([1 - true, true], 1).astype(float)
         t = (
@@ -299,14 +296,16 @@ def calibrate_decoder(
         ]
         # the threshold is on the calibrated score
         calibrated = float(1 / (1 + np.exp(-np.log(threshold / (1 - threshold)) / t)))
-        sensitivity = metrics.froc(found, [0.5])[0]
         result[name] = {
             "scoreThreshold": calibrated,
             "temperature": float(t),
-            "operatingPoint": f"0.5 false positives an image, sensitivity {sensitivity:.2f} (overlap 0.5) on validation",
+            "operatingPoint": f"0.5 false positives an image, sensitivity {all_.sensitivity(0.5):.2f} (overlap 0.5) on validation",
             "maskThreshold": float(cuts[int(np.argmax(means))]),
-            "validation": {"dice": float(max(means)), "sensitivity": {str(r): v for r, v in zip((0.25, 0.5, 1, 2), metrics.froc(found, (0.25, 0.5, 1, 2)), strict=True)},
-                           "AP50": metrics.average_precision(scores, true, sum(len(targets.boxes[i]) for i in rows))},
+            "validation": {
+                "dice": float(max(means)),
+                "sensitivity": {str(rate): all_.sensitivity(rate) for rate in (0.25, 0.5, 1, 2)},
+                "AP50": all_.average_precision(),
+            },
         }  # fmt: skip
         print(f"  {name}: {result[name]}")
     return result

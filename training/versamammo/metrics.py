@@ -3,77 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 Array = np.ndarray
 
 
-def ranked_auc(positive: Array, score: Array) -> Callable[[Array | None], float]:
-    """`auc` as a function of the weight alone: the ranking is done once, for many bootstrap replicates."""
-    known = positive.astype(bool)
-    rank = rankdata(score, "dense").astype(int) - 1
+#: How often each image counts: [n], or [replicates, n] of a bootstrap; None: once.
+Weight = Array | None
+#: A metric of fixed images as a function of how often each counts: a number, or one for each replicate; NaN where it is undefined.
+Metric = Callable[[Weight], Any]
 
-    def value(weight: Array | None) -> float:
-        w = np.ones(len(score)) if weight is None else weight.astype(float)
-        p, q = w * known, w * ~known
-        if p.sum() == 0 or q.sum() == 0:
-            return float("nan")
-        below = np.bincount(rank, q)
-        less = np.concatenate([[0.0], np.cumsum(below)[:-1]])
-        return float((p * (less[rank] + 0.5 * below[rank])).sum() / (p.sum() * q.sum()))
+
+def _rows(weight: Weight, n: int) -> Array:
+    """Weights as float [replicates, n]."""
+    return np.ones((1, n)) if weight is None else np.atleast_2d(weight).astype(float)
+
+
+def _as_asked(values: Array, weight: Weight) -> Any:
+    return values if weight is not None and weight.ndim == 2 else float(values[0])
+
+
+def _over(a: Array, b: Array) -> Array:
+    """a / b; NaN where b is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(b > 0, a / b, np.nan)
+
+
+def _mean_of_known(values: Array) -> Array:
+    """Mean over the first axis without NaN; NaN where nothing is known."""
+    known = ~np.isnan(values)
+    return _over(np.where(known, values, 0).sum(0), known.sum(0))
+
+
+def ranked_auc(positive: Array, score: Array) -> Metric:
+    """Area under the ROC curve, ties counted half; NaN without both outcomes. The ranking is done once.
+
+    Args:
+        positive: bool [n]; score: float [n].
+    """
+    order = np.argsort(score, kind="stable")
+    known = positive.astype(bool)[order]
+    ordered = score[order]
+    starts = np.concatenate([[0], np.where(np.diff(ordered) > 0)[0] + 1]).astype(int)
+
+    def value(weight: Weight) -> Any:
+        w = _rows(weight, len(score))[:, order]
+        p, q = (np.add.reduceat(w * part, starts, axis=1) for part in (known, ~known))
+        below = np.cumsum(q, 1) - q / 2
+        return _as_asked(_over((p * below).sum(1), p.sum(1) * q.sum(1)), weight)
 
     return value
 
 
-def auc(positive: Array, score: Array, weight: Array | None = None) -> float:
-    """Area under the ROC curve, ties counted half; NaN without both outcomes.
-
-    Args:
-        positive: bool [n]; score: float [n]; weight: how often each image counts [n] (a bootstrap replicate), or None.
-    """
+def auc(positive: Array, score: Array, weight: Weight = None) -> Any:
+    """`ranked_auc` of one weight."""
     return ranked_auc(positive, score)(weight)
 
 
-def macro_auc(hot: Array, score: Array, weight: Array | None = None) -> float:
+def macro_auc(hot: Array, score: Array, weight: Weight = None) -> Any:
     """Mean one-against-rest AUC over the answers with both outcomes. hot, score: [n, answers]; two exclusive answers: the second's."""
     return ranked_macro_auc(hot, score)(weight)
 
 
-def ranked_macro_auc(hot: Array, score: Array) -> Callable[[Array | None], float]:
+def ranked_macro_auc(hot: Array, score: Array) -> Metric:
     """`macro_auc` as a function of the weight alone."""
     columns = [1] if score.shape[1] == 2 and (hot.sum(1) == 1).all() else range(score.shape[1])
     each = [ranked_auc(hot[:, c], score[:, c]) for c in columns]
-
-    def value(weight: Array | None) -> float:
-        known = [v for v in (f(weight) for f in each) if not np.isnan(v)]
-        return float(np.mean(known)) if known else float("nan")
-
-    return value
+    return lambda weight: _as_asked(_mean_of_known(np.stack([np.atleast_1d(f(weight)) for f in each])), weight)
 
 
-def balanced_accuracy(target: Array, predicted: Array, weight: Array | None = None) -> float:
+def balanced_accuracy(target: Array, predicted: Array, weight: Weight = None) -> Any:
     """Mean recall over the classes present."""
-    w = np.ones(len(target)) if weight is None else weight.astype(float)
-    recalls = [
-        (w * (target == c) * (predicted == c)).sum() / (w * (target == c)).sum()
-        for c in np.unique(target)
-        if (w * (target == c)).sum() > 0
-    ]
-    return float(np.mean(recalls)) if recalls else float("nan")
+    return mean_over_classes((target == predicted).astype(float), target, weight)
 
 
-def mean_over_classes(values: Array, classes: Array, weight: Array | None = None) -> float:
-    """Mean of per-query values within each class, then over classes (macro). Queries with NaN do not count."""
-    known = ~np.isnan(values)
-    w = np.ones(len(values)) if weight is None else weight.astype(float)
-    means = []
-    for c in np.unique(classes[known]):
-        rows = known & (classes == c)
-        if w[rows].sum() > 0:
-            means.append((w[rows] * values[rows]).sum() / w[rows].sum())
-    return float(np.mean(means)) if means else float("nan")
+def mean_over_classes(values: Array, classes: Array, weight: Weight = None) -> Any:
+    """Mean of per-image values within each class, then over classes (macro). Images with NaN do not count."""
+    w, known = _rows(weight, len(values)), ~np.isnan(values)
+    filled = np.where(known, values, 0)
+    rows = [known & (classes == c) for c in np.unique(classes[known])]
+    means = [_over(w[:, r] @ filled[r], w[:, r].sum(1)) for r in rows]
+    return _as_asked(_mean_of_known(np.stack(means)) if means else np.full(len(w), np.nan), weight)
+
+
+def mean(values: Array, weight: Weight = None) -> Any:
+    """Mean of per-image values."""
+    w = _rows(weight, len(values))
+    return _as_asked(_over(w @ values, w.sum(1)), weight)
 
 
 def retrieval(
@@ -102,13 +121,11 @@ def retrieval(
         }
 
 
-def expected_calibration_error(confidence: Array, correct: Array, bins: int = 10) -> float:
+def expected_calibration_error(confidence: Array, correct: Array, weight: Weight = None, bins: int = 10) -> Any:
     """Mean gap between confidence and accuracy over bins of equal width, weighted by their size."""
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(confidence[place == b].mean() - correct[place == b].mean()) * (place == b).mean() for b in np.unique(place)
-    ]
-    return float(sum(gaps))
+    w, place = _rows(weight, len(confidence)), np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = sum(np.abs(w[:, place == b] @ (confidence - correct)[place == b]) for b in np.unique(place))
+    return _as_asked(_over(np.asarray(gaps), w.sum(1)), weight)
 
 
 def dice(a: Array, b: Array) -> float:
@@ -140,32 +157,45 @@ def match(boxes: Array, scores: Array, truth: Array, overlap: float = 0.5) -> tu
     return true, found
 
 
-def average_precision(scores: Array, true: Array, truths: int) -> float:
-    """Area under the interpolated precision–recall curve (all points)."""
-    if truths == 0:
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    hit = np.cumsum(true[order])
-    precision = hit / np.arange(1, len(order) + 1)
-    precision = np.maximum.accumulate(precision[::-1])[::-1] if len(order) else precision
-    recall = hit / truths
-    return float(np.sum(np.diff(np.concatenate([[0.0], recall])) * precision)) if len(order) else 0.0
+@dataclass(frozen=True)
+class Detections:
+    """All detections of some images, by descending score: image of each [m], its score, whether it is true; lesions of each image [n]."""
 
+    image: Array
+    score: Array
+    true: Array
+    lesions: Array
 
-def froc(per_image: Sequence[tuple[Array, Array, Array]], rates: Sequence[float]) -> list[float]:
-    """Sensitivity at each number of false positives an image.
+    @staticmethod
+    def of(per_image: Sequence[tuple[Array, Array, Array]]) -> Detections:
+        """per_image: (scores, true, found) as `match` gives them."""
+        image = np.repeat(np.arange(len(per_image)), [len(s) for s, _, _ in per_image])
+        score = np.concatenate([np.empty(0), *(s for s, _, _ in per_image)])
+        true = np.concatenate([np.empty(0), *(t for _, t, _ in per_image)]).astype(bool)
+        order = np.argsort(-score, kind="stable")
+        return Detections(image[order], score[order], true[order], np.array([len(f) for _, _, f in per_image], float))
 
-    Args:
-        per_image: (scores [n], true [n], found [m]) as `match` gives them.
-    """
-    images = len(per_image)
-    false = np.sort(np.concatenate([s[~t] for s, t, _ in per_image]))[::-1] if images else np.array([])
-    found = np.concatenate([f for _, _, f in per_image]) if images else np.array([])
-    if len(found) == 0:
-        return [float("nan")] * len(rates)
-    result = []
-    for rate in rates:
-        allowed = int(np.floor(rate * images + 1e-9))
-        threshold = false[allowed] if allowed < len(false) else -np.inf
-        result.append(float(((found > threshold) & ~np.isinf(found)).mean()))
-    return result
+    def average_precision(self, weight: Weight = None) -> Any:
+        """Area under the interpolated precision–recall curve (all points); NaN without lesions."""
+        hit, false, lesions, _ = self._counts(weight)
+        precision = hit / np.maximum(hit + false, 1e-12)
+        precision = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
+        gained = np.diff(hit, axis=1, prepend=0)
+        return _as_asked(_over((gained * precision).sum(1), lesions), weight)
+
+    def sensitivity(self, rate: float, weight: Weight = None) -> Any:
+        """Share of lesions found at the lowest threshold with at most `rate` false detections an image (FROC)."""
+        hit, false, lesions, images = self._counts(weight)
+        found = np.where(false <= rate * images[:, None] + 1e-9, hit, 0).max(1, initial=0)
+        return _as_asked(_over(found, lesions), weight)
+
+    def threshold(self, rate: float) -> float:
+        """The score that false detections beyond `rate` an image do not exceed; 0 where there are fewer."""
+        false, allowed = self.score[~self.true], int(np.floor(rate * len(self.lesions) + 1e-9))
+        return float(false[allowed]) if allowed < len(false) else 0.0
+
+    def _counts(self, weight: Weight) -> tuple[Array, Array, Array, Array]:
+        """True and false detections down to each [replicates, m]; lesions and images in all [replicates]."""
+        w = _rows(weight, len(self.lesions))
+        each = w[:, self.image]
+        return np.cumsum(each * self.true, 1), np.cumsum(each * ~self.true, 1), w @ self.lesions, w.sum(1)

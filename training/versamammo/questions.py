@@ -526,6 +526,11 @@ FRAMES: Mapping[Split, tuple[str, ...]] = {
         "Do you know {}?",
         "Help me with {}.",
         "For this mammogram: {}?",
+        "Say something on {} for this patient.",
+        "What is {} of the patient's breast?",
+        "What would a reader say about {}?",
+        "How would you report {}?",
+        "A radiologist wants {}.",
     ),
     "validation": (
         "Could you assess {} for me?",
@@ -556,6 +561,26 @@ LEADING: Mapping[Split, tuple[str, ...]] = {
         "Everyone agrees that {noun} is {answer}. What do you say?",
         "Just answer {answer}: what is {noun}?",
     ),
+}
+
+#: Plain questions about one answer of a topic; answers that several topics share are left out.
+YES_NO: Mapping[Split, tuple[str, ...]] = {
+    "train": ("Is it {}?", "Does it look {}?", "Can one speak of {} here?", "{} or not?"),
+    "validation": ("Would {} be right?",),
+    "test": (),
+}
+
+#: What something is not, an image answers badly: each noun of each topic.
+NEGATIONS: Mapping[Split, tuple[str, ...]] = {
+    "train": (
+        "What is {} not?",
+        "Which value of {} can be excluded?",
+        "Rule out something about {}.",
+        "What would be wrong about {}?",
+        "Which does {} not have?",
+    ),
+    "validation": ("Name what {} is not.", "What can {} impossibly be?"),
+    "test": (),
 }
 
 #: Two topics in one question: which one would be answered is not clear, so none is.
@@ -851,8 +876,12 @@ def questions(split: Split) -> Iterator[Question]:
             yield Question(_sentence_case(frame.format(noun)), topic.name, f"frame {frame}")
         for text in topic.own[split]:
             yield Question(text, topic.name, "own")
+        for frame, phrase in product(YES_NO[split], _own_phrases(topic)):
+            yield Question(_sentence_case(frame.format(phrase)), topic.name, f"yes or no {frame}")
         for frame, noun, label in product(LEADING[split], topic.nouns[:2], topic.labels):
-            for phrase in topic.phrases[label][:2]:
+            # every pair of noun and phrase in the test; elsewhere each noun has one of the phrases
+            phrases = topic.phrases[label][:2]
+            for phrase in phrases if split == "test" else phrases[topic.nouns.index(noun) % len(phrases) :][:1]:
                 text = _sentence_case(frame.format(noun=noun, answer=phrase))
                 yield Question(text, topic.name, f"leading {frame}", label)
         if topic.name in ("mass_malignancy", "cancer", "density", "view"):
@@ -860,8 +889,33 @@ def questions(split: Split) -> Iterator[Question]:
     for family, texts in NEAR_MISSES[split].items():
         for text in texts:
             yield Question(text, NOT_ANSWERABLE, family)
+    for frame, topic in product(NEGATIONS[split], TOPICS):
+        yield Question(_sentence_case(frame.format(topic.nouns[0])), NOT_ANSWERABLE, f"negation {frame}")
     for (first, second), frame in product(_pairs(split), TWO_TOPICS[split]):
         yield Question(_sentence_case(frame.format(first, second)), NOT_ANSWERABLE, f"two topics {frame}")
+    yield from _joined(split)
+
+
+def _own_phrases(topic: Topic) -> list[str]:
+    """How the topic's answers are said, where no other topic says it so and it is a word."""
+    others = {phrase for t in TOPICS if t is not topic for phrases in t.phrases.values() for phrase in phrases}
+    said = [phrase for phrases in topic.phrases.values() for phrase in phrases[:2]]
+    return [phrase for phrase in said if phrase not in others and len(phrase) > 3]
+
+
+def _joined(split: Split) -> Iterator[Question]:
+    """A topic's own question with another topic's, or with one that an image cannot answer, in one breath."""
+    frames = {"train": ("{}, and {}", "{}? {}", "{}; also, {}"), "validation": ("{}, but {}",), "test": ()}[split]
+    misses = [text for texts in NEAR_MISSES[split].values() for text in texts if text.endswith("?") and len(text) > 9]
+    for (i, topic), (k, frame) in product(enumerate(TOPICS), enumerate(frames)):
+        first = topic.own[split][k % len(topic.own[split])].rstrip("?.")
+        other = TOPICS[(i + 3 + 2 * k) % len(TOPICS)].own[split]
+        for second in (other[(i + k) % len(other)], misses[(7 * i + 3 * k) % len(misses)]):
+            yield Question(frame.format(first, _lower(second)), NOT_ANSWERABLE, f"joined {frame}")
+
+
+def _lower(text: str) -> str:
+    return text if text.startswith(("CC", "MLO", "BI")) else text[0].lower() + text[1:]
 
 
 def _short_leading(topic: Topic, split: Split) -> Iterator[Question]:

@@ -117,7 +117,7 @@ def fit(
     targets = lesion_targets(train, regions, held, held_regions)
     x, xv = region_features(train, regions, infos), region_features(held, held_regions, infos)
     size = min(dimension, len(regions) // 2, x.shape[1])
-    return choose(x, xv, targets, {t.name for t in targets}, size)
+    return choose(x, xv, targets, size, [train.cases[r.image].dataset for r in regions])
 
 
 def graph(projection: Projection, infos: Sequence[MapInfo], height: int, width: int) -> onnx.ModelProto:
