@@ -36,14 +36,24 @@ def answer_measures(
     phrases.keep()
     yield from router_measures(asked, routed)
     patients, archive = keys(sets["test"].cases), keys(sets["train"].cases)
-    near = neighbours(served["test"].vectors, patients, served["train"].vectors, archive, entry["gate"]["neighbours"])
+    public = {c["dataset"] for c in (manifest["reference"] or {"citations": []})["citations"]}
+    bundled = np.array([c.dataset in public and c.row["releasable"] for c in sets["train"].cases])
+    near = {
+        name: neighbours(
+            served["test"].vectors, patients, served["train"].vectors[rows], [archive[i] for i in rows],
+            entry["gate"]["neighbours"],
+        )
+        for name, rows in (("all", np.arange(len(archive))), ("bundled", np.where(bundled)[0])) if len(rows)
+    }  # fmt: skip
+    if "bundled" in near:
+        near["bundled"] = np.where(bundled)[0][near["bundled"][0]], near["bundled"][1]
     tasks = config.answers.topics if config.answers else {}
     said: dict[str, list[Sample]] = {}
     for topic in (t for t in entry["topics"] if t["trained"]):
         task = head_tasks(config)[tasks[topic["name"]]]
         samples = _samples(topic, entry, store, phrases, task, sets, served["test"], near)
-        if samples:
-            said[topic["name"]] = samples
+        if samples["all"]:
+            said[topic["name"]] = samples["all"]
             yield from topic_measures(topic, entry, samples)
     yield from led_astray(asked, routed, said)
 
@@ -56,9 +66,9 @@ def gate_of(entry: dict[str, Any]) -> Gate:
 
 def _samples(
     topic: dict[str, Any], entry: dict[str, Any], store: ObjectStore, phrases: Phrases, task: Task, sets: Sets,
-    served: Served, near: tuple[np.ndarray, np.ndarray],
-) -> list[Sample]:  # fmt: skip
-    """What head and neighbours say of each test image that carries the topic's label, as the bundle serves it."""
+    served: Served, near: dict[str, tuple[np.ndarray, np.ndarray]],
+) -> dict[str, list[Sample]]:  # fmt: skip
+    """What head and neighbours say of each test image that carries the topic's label, as the bundle serves it; for each archive."""
     cases = sets["test"].cases
     y, known = (t.numpy() for t in task_targets(cases, task))
     seen_y, seen = (t.numpy() for t in task_targets(sets["train"].cases, task))
@@ -68,7 +78,8 @@ def _samples(
     question = {"tokens": tokens[None].astype(np.float32), "attention_mask": np.ones((1, len(tokens)), np.int64)}
     head = session(store.get(entry["head"]["file"]) or b"")
     span = slice(topic["offset"], topic["offset"] + len(topic["labels"]))
-    truth, patients, samples = hot(y[rows], task), keys(cases), []
+    truth, patients = hot(y[rows], task), keys(cases)
+    samples: dict[str, list[Sample]] = {archive: [] for archive in near}
     for k, i in enumerate(rows):
         feeds = {
             name: (served.vectors if source == "vector" else served.maps[source])[i : i + 1].astype(np.float32)
@@ -76,20 +87,25 @@ def _samples(
         }
         logits = head.run(None, {**question, **feeds})[0][:, span]
         p = calibration.probabilities(logits, "sigmoid" if topic["multilabel"] else "softmax", topic["temperature"])[0]
-        kept = [
-            (s, says[n])
-            for n, s in zip(near[0][i], near[1][i], strict=True)
-            if n in says and s >= topic["similarityFloor"]
-        ]
-        similarity = np.array([s for s, _ in kept])
-        voices = np.stack([v for _, v in kept]) if kept else np.empty((0, len(prior)))
-        samples.append(Sample(topic["name"], patients[i], topic["multilabel"], p, similarity, voices, prior, truth[k]))
+        for archive, (place, similarity) in near.items():
+            kept = [
+                (s, says[n])
+                for n, s in zip(place[i], similarity[i], strict=True)
+                if n in says and s >= topic["similarityFloor"]
+            ]
+            voices = np.stack([v for _, v in kept]) if kept else np.empty((0, len(prior)))
+            found = np.array([s for s, _ in kept])
+            samples[archive].append(
+                Sample(topic["name"], patients[i], topic["multilabel"], p, found, voices, prior, truth[k])
+            )
     return samples
 
 
-def topic_measures(topic: dict[str, Any], entry: dict[str, Any], samples: Sequence[Sample]) -> Iterator[Measure]:
-    """The question alone, the head, the neighbours, both; and what abstention leaves."""
-    gate, name, sources = gate_of(entry), topic["name"], topic["domain"]["sources"]
+def topic_measures(
+    topic: dict[str, Any], entry: dict[str, Any], archives: dict[str, list[Sample]]
+) -> Iterator[Measure]:
+    """The question alone, the head, the neighbours, both, and both with the bundled reference as the only archive; what abstention leaves."""
+    gate, name, sources, samples = gate_of(entry), topic["name"], topic["domain"]["sources"], archives["all"]
     where, patients = (sources[0] if len(sources) == 1 else "all"), tuple(s.patient for s in samples)
     answers = [combined(gate, s) for s in samples]
     truth, both = np.stack([s.truth for s in samples]), np.stack([p for p, _ in answers])
@@ -99,6 +115,8 @@ def topic_measures(topic: dict[str, Any], entry: dict[str, Any], samples: Sequen
         "neighbours alone": np.stack([v.shares for _, v in answers]),
         "combined": both,
     }
+    if "bundled" in archives:
+        ways["combined, bundled reference alone"] = np.stack([combined(gate, s)[0] for s in archives["bundled"]])
     if topic["multilabel"]:
         for way, p in ways.items():
             right = ((p >= 0.5) == (truth > 0.5)).mean(1)

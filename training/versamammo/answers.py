@@ -347,7 +347,7 @@ def train_head(
     head.to(device).train()
     parameters = [p for p in head.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=how.learning_rate, weight_decay=how.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, total_steps=how.steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, total_steps=how.steps, pct_start=0.15)
     rng = np.random.default_rng([config.seed, 99])
     targets = [tuple(x.numpy() for x in task_targets(train.features.cases, t.task)) for t in topics]
     rows = [np.where(known)[0] for _, known in targets]

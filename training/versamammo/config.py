@@ -257,6 +257,9 @@ class Heads:
     decoder_steps: int = 1500
     decoder_batch: int = 16
     decoder_learning_rate: float = 3e-3
+    #: Also train the published lesion heads, UNet and Faster R-CNN, and report them (`heads/published.json`); for a GPU.
+    published: bool = False
+    published_learning_rate: float = 1e-3
     #: Regions: numbers in the vector, and the share by which boxes are widened.
     region_dimension: int = 128
     region_context: float = 0.25

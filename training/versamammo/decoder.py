@@ -201,7 +201,7 @@ def train_decoder(
     decoder = LesionDecoder(maps, heads.decoder_channels, len(heads.lesions)).to(device).train()
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=heads.decoder_learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, heads.decoder_learning_rate, total_steps=heads.decoder_steps, pct_start=0.1
+        optimizer, heads.decoder_learning_rate, total_steps=heads.decoder_steps, pct_start=0.15
     )
     rng = np.random.default_rng([config.seed, 77])
     # every label gets its share of a batch by the square root of its images, so that a small source is not lost

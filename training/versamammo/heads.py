@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from versamammo import calibration, distributed, metrics, regions
+from versamammo import calibration, distributed, metrics, paper_heads, regions
 from versamammo.checkpoint import describe, pack, publish, read_file, read_manifest, unpack
 from versamammo.config import Config, Heads, Task, head_tasks, section
 from versamammo.data import PreparedDataset, patient_hashes, task_targets
@@ -109,6 +109,12 @@ def run(config: Config, run_uri: str) -> None:
         decoder = train_decoder([train.of(marked), turned], maps, config, how, device)
         round_weights(decoder)
         operating = calibrate_decoder(decoder, held, maps, config, how)
+    if how.published:
+        report, weights = paper_heads.train_and_report(encoder, train_set, held_set, config, how, device)
+        store.put("heads/published.pt", pack(weights))
+        store.put("heads/published.json", (json.dumps(report, indent=1) + "\n").encode())
+        print(f"UNet and Faster R-CNN on validation: {report}")
+        encoder.to("cpu")
     region = regions.fit(train, held, maps, config, how.region_context, how.region_dimension)
     if region is not None:
         print(f"region projection: {region.chosen}: {region.candidates[region.chosen]}")
