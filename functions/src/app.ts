@@ -19,6 +19,7 @@ import { requestLog } from './middleware/request-log/index.ts';
 import { securityHeaders } from './middleware/security-headers/index.ts';
 import { accessRoutes } from './routes/access.ts';
 import { imageRoutes } from './routes/images.ts';
+import { maintenanceRoutes } from './routes/maintenance.ts';
 import { questionRoutes } from './routes/questions.ts';
 import { metricsRoute, publicRoutes } from './routes/system.ts';
 import { uploadContentRoute } from './routes/upload-content.ts';
@@ -97,6 +98,7 @@ export function createApp(services: Services, options: AppOptions = {}): App {
   imageRoutes(context, services);
   questionRoutes(context, services);
   workRoutes(context, services);
+  maintenanceRoutes(context, services);
   accessRoutes(context, services, { requestsPerSecond: limit.perSecond });
   dicomwebRoutes(context, services, { served: options.dicomweb === true });
   return app;

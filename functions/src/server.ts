@@ -44,6 +44,7 @@ export async function startServer(configuration: Configuration, options: ServerO
     let url = '';
     const services = await createServices(configuration, {
       ...(options.model && { model: options.model }),
+      maintenance: 'administrator',
       uploadUrl: () => `${configuration.publicUrl ?? url}/v1/uploads/content`,
     });
     closing.push(() => services.close());

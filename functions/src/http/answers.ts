@@ -162,16 +162,56 @@ export const EmbeddingSchema = z
 export const JobSchema = z
   .object({
     id: Id,
-    kind: z.enum(['import', 'training']),
+    kind: z.enum(['import', 'training', 'index']),
     name: z.string(),
     state: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']),
     progress: z.object({ done: z.int(), total: z.int(), failed: z.int() }),
     failures: z.array(z.object({ item: z.int(), code: z.string(), message: z.string() })),
-    reason: z.string().nullable(),
+    reason: z.string().nullable().openapi({ description: 'Why it failed, or what it came to.' }),
     createdAt: z.string(),
     endedAt: z.string().nullable(),
   })
   .openapi('Job');
+
+export const IndexStatusSchema = z
+  .object({
+    served: z.string().openapi({ description: 'Embedding space that this process searches in.' }),
+    active: z.string().openapi({ description: 'What processes that start from now on work with.' }),
+    spaces: z.array(
+      z.object({
+        space: z.string(),
+        dimension: z.int(),
+        regionDimension: z.int().nullable(),
+        bundle: z.string().nullable().openapi({ description: 'Where its bundle lies; null: the bundled one.' }),
+      }),
+    ),
+    indexes: z.array(
+      z.object({
+        implementation: z.enum(['embedded', 'qdrant']),
+        space: z.string(),
+        kind: z.enum(['image', 'region']),
+        dimension: z.int(),
+        points: z.int(),
+        memoryBytes: z.int().nullable(),
+        diskBytes: z.int().nullable(),
+      }),
+    ),
+  })
+  .openapi('IndexStatus');
+
+export const RecallSchema = z
+  .object({
+    rows: z.array(
+      z.object({
+        selectivity: z.number().openapi({ description: 'Share of the cases that the filter was meant to leave.' }),
+        share: z.number().openapi({ description: 'Share that it leaves.' }),
+        filter: FilterSchema.nullable(),
+        queries: z.int(),
+        recall: z.number(),
+      }),
+    ),
+  })
+  .openapi('Recall');
 
 export const UploadTicketSchema = z
   .object({

@@ -79,6 +79,7 @@ const STATUS: Record<string, number> = {
   locked: 503,
   unavailable: 503,
   full: 503,
+  damaged: 503,
   migration: 409,
   // platform
   'precondition-failed': 412,

@@ -134,7 +134,7 @@ export function accessRoutes(
       },
     },
     async ({ principal, body: { name } }) => {
-      requireInstallation(principal);
+      requireInstallation(principal, TENANTS);
       const { tenant, key } = await access.makeTenant(name);
       return { status: 201, body: { tenant, key: madeKeyOf(key) }, objectId: tenant.id };
     },
@@ -174,7 +174,7 @@ export function accessRoutes(
       problems: [409],
     },
     async ({ principal, params: { id } }) => {
-      requireInstallation(principal);
+      requireInstallation(principal, TENANTS);
       if (id === DEFAULT_TENANT)
         throw new ServiceError('conflict', 'The tenant `default` belongs to the installation and stays.');
       await access.removeTenant(id);
@@ -238,9 +238,11 @@ export function accessRoutes(
   );
 }
 
-function requireInstallation({ tenant }: Principal): void {
-  if (tenant !== DEFAULT_TENANT)
-    throw new ServiceError('forbidden', 'Tenants are made and removed by administrators of the tenant `default`.');
+const TENANTS = 'Tenants are made and removed by administrators of the tenant `default`.';
+
+/** Throws `forbidden`, with `why`, for other tenants than the installation's own. */
+export function requireInstallation({ tenant }: Principal, why: string): void {
+  if (tenant !== DEFAULT_TENANT) throw new ServiceError('forbidden', why);
 }
 
 function keyOf({ id, name, scopes, createdAt, expiresAt }: ApiKey): z.infer<typeof ApiKeySchema> {

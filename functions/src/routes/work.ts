@@ -113,6 +113,6 @@ export function workRoutes(context: OperationContext, { uploads, imports, jobs, 
   );
 }
 
-function jobOf({ stages: _, ...job }: TenantJob): z.infer<typeof JobSchema> {
+export function jobOf({ stages: _, ...job }: TenantJob): z.infer<typeof JobSchema> {
   return job;
 }

@@ -1,5 +1,6 @@
 // Ingest: bytes → record `received` → vectors in the index → record `indexed`, and back again on delete. Every step is repeatable.
 import type { TenantKey } from '@versamammo/imaging';
+import type { Point } from '@versamammo/index';
 import {
   type ObjectStore,
   PreconditionFailed,
@@ -28,6 +29,9 @@ import type { Imaging } from './imaging.ts';
 import { callerFacts, type NewImage, newImageState } from './new-image.ts';
 import { createTurns } from './turns.ts';
 import type { Vectors } from './vectors.ts';
+
+/** `left`: as it was, or not for the index. */
+export type Reindexed = 'written' | 'left';
 
 export interface Ingested extends Versioned {
   /** False: the same bytes were there already. */
@@ -193,6 +197,44 @@ export function createIngest(parts: IngestParts) {
       }
     }
     throw new ServiceError('conflict', `The image ${id} is being changed by other requests: try again in a moment.`);
+  }
+
+  /** Makes an indexed image's vectors again. `missing`: only where the index lacks them. Repeatable, beside whatever else happens to the image. */
+  async function reindex(tenant: string, id: string, { missing }: { missing: boolean }): Promise<Reindexed> {
+    return inTurn(`${tenant}/${id}`, async () => {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const stored = await find(tenant, id);
+        if (stored === null || !isLive(stored.value) || stored.value.state !== 'indexed') return 'left';
+        const state = stored.value;
+        if (missing && (await vectors.areThere(state))) return 'left';
+        const written = await vectors.write(state, await readStored(state));
+        const isNew =
+          JSON.stringify(written.regions) !== JSON.stringify(state.regions) || written.space !== state.space;
+        try {
+          if (isNew) await finish(stored.version, { ...state, ...written });
+          const now = await find(tenant, id);
+          if (isNew || now?.version === stored.version) return 'written';
+        } catch (error) {
+          if (!(error instanceof PreconditionFailed)) throw error;
+        }
+        const now = await find(tenant, id);
+        if (now === null || !isLive(now.value)) await vectors.withdraw(tenant, id);
+      }
+      throw new ServiceError('conflict', `The image ${id} is being changed by other requests: try again in a moment.`);
+    });
+  }
+
+  /** Removes a point from the index that no indexed image accounts for. */
+  async function withdrawStray(tenant: string, point: Pick<Point, 'id' | 'image'>): Promise<boolean> {
+    return inTurn(`${tenant}/${point.image}`, async () => {
+      const stored = await find(tenant, point.image);
+      const image = stored !== null && isLive(stored.value) ? stored.value : null;
+      if (image?.state === 'received') return false;
+      const accounted =
+        image?.state === 'indexed' && (point.id === image.id || image.regions.some(({ id }) => id === point.id));
+      if (!accounted) await vectors.withdrawOne(tenant, point);
+      return !accounted;
+    });
   }
 
   async function readStored(state: ImageState, signal?: AbortSignal): Promise<Mammogram> {
@@ -376,5 +418,5 @@ export function createIngest(parts: IngestParts) {
     return count;
   }
 
-  return { submit, process, remove, relabel, release, resume, find, get, readStored };
+  return { submit, process, remove, relabel, release, resume, find, get, readStored, reindex, withdrawStray };
 }

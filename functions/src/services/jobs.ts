@@ -9,7 +9,7 @@ export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelle
 
 export interface TenantJob {
   id: string;
-  kind: 'import' | 'training';
+  kind: 'import' | 'training' | 'index';
   name: string;
   state: JobState;
   progress: { done: number; total: number; failed: number };

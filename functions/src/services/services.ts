@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { deriveTenantKey, pseudonym, pseudonymousUid } from '@versamammo/imaging';
-import { type CaseIndex, openSpaces, type Spaces } from '@versamammo/index';
+import { type CaseIndex, openSpaces, readSpaces, type Spaces, type SpacesLocation } from '@versamammo/index';
 import { type Model, openModel } from '@versamammo/model';
 import {
   type Configuration,
@@ -24,7 +24,9 @@ import { openImaging } from './imaging.ts';
 import { createImports, ImportMessage, type Imports } from './imports.ts';
 import { createIngest, type Ingest, isPassing } from './ingest.ts';
 import { createTenantJobs, type TenantJobs } from './jobs.ts';
+import { createMaintenance, type Maintenance, spaceOf } from './maintenance.ts';
 import { createQueries } from './query.ts';
+import { createOtherModels, createReembed } from './reembed.ts';
 import { createSearch, type Search } from './search.ts';
 import { createTrainingRuns, type TrainingRuns } from './training-runs.ts';
 import { createUploads, type Uploads } from './uploads.ts';
@@ -37,6 +39,8 @@ export interface ServicesOptions {
   uploadUrl?: () => string;
   /** `inline` embeds before answering; `queue` leaves it to a worker. Default: inline on one machine, queue on AWS. */
   embed?: 'inline' | 'queue';
+  /** Who may move and rebuild the index in this process, which must outlast the request. Default: nobody. */
+  maintenance?: 'administrator' | 'owner';
 }
 
 export interface Services {
@@ -60,6 +64,7 @@ export interface Services {
   jobs: TenantJobs;
   imports: Imports;
   trainingRuns: TrainingRuns;
+  maintenance: Maintenance;
   /** A tenant's keyed hash of an identifier. */
   pseudonym(tenant: string, kind: 'patient' | 'uid', identifier: string): string;
   /** A tenant's UID in the place of an original one. */
@@ -98,11 +103,14 @@ export async function createServices(configuration: Configuration, options: Serv
   const pseudonymOf = (tenant: string, kind: 'patient' | 'uid', identifier: string) =>
     pseudonym(tenantKey(tenant), kind, identifier);
 
-  const model = once(
-    async () => options.model ?? openModel(configuration.bundle ?? BUNDLED, modelOptions(configuration)),
-  );
+  const location = locationOfSpaces(configuration);
+  const bundle = once(async () => configuration.bundle ?? (await activeBundle(location)));
+  const openBundle = (at: string | null) => openModel(at ?? BUNDLED, modelOptions(configuration));
+  const model = once(async () => options.model ?? openBundle(await bundle()));
+  const models = createOtherModels(openBundle);
   const spaces = once(async () => {
-    const opened = await openModelSpaces(configuration, await model());
+    const own = spaceOf(await model(), await bundle());
+    const opened = await openSpaces({ location, own, reembed });
     await loadReference(opened, await model());
     return opened;
   });
@@ -128,6 +136,7 @@ export async function createServices(configuration: Configuration, options: Serv
     pseudonym: pseudonymOf,
     embed: options.embed ?? (alone ? 'inline' : 'queue'),
   });
+  const reembed = createReembed(models, ingest);
   const queries = createQueries({ ingest, imaging, tenantKey });
   const jobs = createTenantJobs(records, platform.jobs);
   const imports = createImports({
@@ -138,6 +147,20 @@ export async function createServices(configuration: Configuration, options: Serv
     queue,
     jobs,
     submit: (tenant, image) => ingest.submit(tenant, image),
+  });
+
+  const maintenance = createMaintenance({
+    configuration,
+    bundled: BUNDLED,
+    by: options.maintenance ?? 'nobody',
+    records,
+    access,
+    ingest,
+    jobs,
+    model,
+    spaces,
+    models,
+    reembed,
   });
 
   async function processMessage(body: unknown, { attempts }: { attempts: number }): Promise<void> {
@@ -173,6 +196,7 @@ export async function createServices(configuration: Configuration, options: Serv
     jobs,
     imports,
     trainingRuns: createTrainingRuns(configuration, platform.jobs, jobs),
+    maintenance,
     pseudonym: pseudonymOf,
     pseudonymousUid: (tenant, uid) => pseudonymousUid(tenantKey(tenant), uid),
     processMessage,
@@ -181,6 +205,7 @@ export async function createServices(configuration: Configuration, options: Serv
         await ingest.resume({ olderThanMs: alone ? 0 : LONGEST_INGEST_MS });
         await uploads.sweep();
       };
+      if (alone) await maintenance.forgetInterrupted();
       await tidy();
       // What cannot be reached now is tried again in an hour.
       const hourly = setInterval(() => void (alone ? uploads.sweep() : tidy()).catch(() => {}), HOUR_MS).unref();
@@ -191,8 +216,10 @@ export async function createServices(configuration: Configuration, options: Serv
       }
     },
     async close() {
+      await maintenance.stop();
       await audit.close();
       await (await spaces.opened()?.catch(() => undefined))?.close();
+      await models.close();
       if (options.model === undefined) await (await model.opened()?.catch(() => undefined))?.close();
       await imaging.close();
       await platform.close();
@@ -227,18 +254,15 @@ function modelOptions({ provider, workers, phrasing }: Configuration) {
   };
 }
 
-function openModelSpaces(
-  { qdrant, platform, bundle }: Configuration,
-  { space, dimension, manifest }: Model,
-): Promise<Spaces> {
-  const own = { space, dimension, regionDimension: manifest.region?.dimension ?? null, bundle };
-  if (qdrant !== null)
-    return openSpaces({
-      own,
-      location: { qdrant: { url: qdrant.url, ...(qdrant.apiKey !== null && { apiKey: qdrant.apiKey }) } },
-    });
-  const data = platform.kind === 'local' ? platform.data : '.versamammo';
-  return openSpaces({ own, location: { folder: join(data, 'index') } });
+function locationOfSpaces({ qdrant, platform }: Configuration): SpacesLocation {
+  if (qdrant !== null) return { qdrant: { url: qdrant.url, ...(qdrant.apiKey !== null && { apiKey: qdrant.apiKey }) } };
+  return { folder: join(platform.kind === 'local' ? platform.data : '.versamammo', 'index') };
+}
+
+/** Bundle of the space that is active; null where that is the bundled one, or nothing was indexed yet. */
+async function activeBundle(location: SpacesLocation): Promise<string | null> {
+  const state = await readSpaces(location);
+  return state?.spaces.find(({ space }) => space === state.active)?.bundle ?? null;
 }
 
 /** Puts the bundle's reference collection into the indexes, unless it is there already. */

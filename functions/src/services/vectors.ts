@@ -1,7 +1,7 @@
 // Vectors: an image's points in the indexes of images and of regions, derived from its bytes and record.
 import type { CaseIndex, Point } from '@versamammo/index';
 import type { Model } from '@versamammo/model';
-import { type Mammogram, VersaMammoError } from '@versamammo/schema';
+import { Lesion, type Mammogram, VersaMammoError } from '@versamammo/schema';
 import { ServiceError } from '../service-error.ts';
 import { regionId } from './identity.ts';
 import type { ImageRegion, ImageState } from './image-state.ts';
@@ -55,6 +55,24 @@ export function createVectors(parts: VectorsParts) {
           if (!(error instanceof VersaMammoError) || error.code !== 'unknown-id') throw error;
         });
     },
+    /** Whether the indexes hold the image and its regions with this very record. */
+    async areThere({ tenant, id, record, regions: listed }: ImageState): Promise<boolean> {
+      const [index, regionIndex] = await Promise.all([parts.index(), parts.regions()]);
+      const scope = { tenant, collections: ['own' as const, 'demo' as const] };
+      const [found] = await index.get(scope, [id]);
+      const regions = await regionIndex?.get(
+        scope,
+        listed.map((region) => region.id),
+      );
+      return (
+        JSON.stringify(found?.record) === JSON.stringify(record) &&
+        (regions === undefined || regions.length === listed.length)
+      );
+    },
+    async withdrawOne(tenant: string, { id, image }: Pick<Point, 'id' | 'image'>): Promise<void> {
+      const index = id === image ? await parts.index() : await parts.regions();
+      await index?.delete(tenant, { ids: [id] });
+    },
     async withdraw(tenant: string, id: string): Promise<void> {
       await (await parts.index()).delete(tenant, { image: id });
       await (await parts.regions())?.delete(tenant, { image: id });
@@ -62,8 +80,10 @@ export function createVectors(parts: VectorsParts) {
   };
 }
 
+/** Its first lesion says where it lies, whoever marked it: of it the region is embedded again in another space. */
 function regionPoint(state: ImageState, region: ImageRegion, vector: Float32Array): Point {
-  const lesions = state.record.lesions.filter(({ box }) => box.every((side, i) => side === region.box[i]));
+  const marked = state.record.lesions.filter(({ box }) => box.every((side, i) => side === region.box[i]));
+  const lesions = marked.length > 0 ? marked : [Lesion.parse({ box: region.box })];
   return {
     id: region.id,
     image: state.id,

@@ -35,7 +35,10 @@ export async function withClient(
   const lock = await lockOrServer(configuration.platform.data, context);
   if (typeof lock === 'string') return work(new VersaMammo({ baseURL: lock }));
   try {
-    const services = await createServices({ ...configuration, maximumBytes: IN_PROCESS_BYTES });
+    const services = await createServices(
+      { ...configuration, maximumBytes: IN_PROCESS_BYTES },
+      { maintenance: 'owner' },
+    );
     try {
       const app = createApp(services, {
         openWithoutKeys: true,

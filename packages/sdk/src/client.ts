@@ -5,6 +5,7 @@ import { type RequestOptions, Transport } from './internal/transport.ts';
 import { Uploads } from './internal/upload.ts';
 import { Keys, Tenants } from './resources/access.ts';
 import { Images } from './resources/images.ts';
+import { IndexMaintenance } from './resources/index-maintenance.ts';
 import { Jobs } from './resources/jobs.ts';
 import type {
   Analysis,
@@ -54,6 +55,7 @@ export class VersaMammo {
   readonly jobs: Jobs;
   readonly keys: Keys;
   readonly tenants: Tenants;
+  readonly index: IndexMaintenance;
   /** Questions about an image. */
   readonly vqa: { ask: (request: AskRequest, options?: RequestOptions) => Promise<Answer> };
   readonly #transport: Transport;
@@ -77,6 +79,7 @@ export class VersaMammo {
     this.jobs = new Jobs(this.#transport);
     this.keys = new Keys(this.#transport);
     this.tenants = new Tenants(this.#transport);
+    this.index = new IndexMaintenance(this.#transport);
     this.vqa = { ask: (request, requestOptions) => this.#about('/v1/vqa', request, requestOptions) };
   }
 
