@@ -29,7 +29,8 @@ interface Indexes {
   regions: CaseIndex | null;
 }
 
-const BATCH = 64;
+/** Images that are embedded before they are written: what a kill costs. */
+const BATCH = 16;
 const ROUNDS = 5;
 const LEAST_RECALL = 0.95;
 const PAGE = 1000;
