@@ -32,6 +32,23 @@ def take(value, required, optional=()):
     return value
 
 
+def check_indexed(value, indexes):
+    """Strict mode: a key needs an index that serves its condition (lib/collection/src/problems/unindexed_field.rs)."""
+    for conditions in value.values():
+        for one in conditions:
+            if "is_empty" in one:
+                key, served = one["is_empty"]["key"], {"keyword", "integer", "float"}
+            elif "key" in one:
+                key, served = one["key"], {"integer", "float"} if "range" in one else {"keyword"}
+            elif "has_id" in one:
+                continue
+            else:
+                check_indexed(one, indexes)
+                continue
+            if indexes.get(key) not in served:
+                raise Refused(400, f"Index required but not found for {key!r} of one of {sorted(served)}")
+
+
 def condition_of(value):
     if "has_id" in value:
         return edge.HasIdCondition(set(take(value, ["has_id"])["has_id"]))
@@ -85,7 +102,18 @@ INDEXES = {
 
 class Collection:
     def __init__(self, folder, config):
-        take(config, ["vectors"], ["shard_number", "replication_factor", "write_consistency_factor", "quantization_config"])
+        replication = ["shard_number", "replication_factor", "write_consistency_factor"]
+        take(config, ["vectors"], [*replication, "quantization_config", "strict_mode_config"])
+        strict = take(
+            config.get("strict_mode_config") or {},
+            [],
+            ["enabled", "unindexed_filtering_retrieve", "unindexed_filtering_update"],
+        )
+        self.strict = {
+            name: strict.get("enabled") is True and strict.get(f"unindexed_filtering_{name}") is False
+            for name in ("retrieve", "update")
+        }
+        self.indexes = {}
         self.vectors = take(config["vectors"], ["size", "distance"], ["on_disk"])
         quantization = config.get("quantization_config")
         if quantization is not None:
@@ -120,7 +148,14 @@ class Collection:
         if make is None:
             raise Refused(400, f"unknown index {schema!r}")
         self.shard.update(edge.UpdateOperation.create_field_index(body["field_name"], make(schema)))
+        self.indexes[body["field_name"]] = schema["type"]
         return {"operation_id": 0, "status": "completed"}
+
+    def filter(self, value, use="retrieve"):
+        parsed = filter_of(value)
+        if value is not None and self.strict[use]:
+            check_indexed(value, self.indexes)
+        return parsed
 
     def update(self, operation):
         (name, body), *more = operation.items()
@@ -137,10 +172,10 @@ class Collection:
                 )
             )
         elif name == "delete":
-            self.shard.update(edge.UpdateOperation.delete_points_by_filter(filter_of(take(body, ["filter"])["filter"])))
+            self.shard.update(edge.UpdateOperation.delete_points_by_filter(self.filter(take(body, ["filter"])["filter"], "update")))
         elif name == "set_payload":
             take(body, ["payload", "filter"])
-            self.shard.update(edge.UpdateOperation.set_payload_by_filter(filter_of(body["filter"]), body["payload"]))
+            self.shard.update(edge.UpdateOperation.set_payload_by_filter(self.filter(body["filter"], "update"), body["payload"]))
         else:
             raise Refused(400, f"unknown operation {name}")
         return {"operation_id": 0, "status": "completed"}
@@ -154,7 +189,7 @@ class Collection:
             edge.QueryRequest(
                 limit=search["limit"],
                 query=edge.Query.Nearest(search["query"]),
-                filter=filter_of(search.get("filter")),
+                filter=self.filter(search.get("filter")),
                 params=params_of(search.get("params")),
                 with_payload=search.get("with_payload", False),
                 with_vector=search.get("with_vector", False),
@@ -172,13 +207,15 @@ class Collection:
             if body.get("offset") is not None:
                 raise Refused(400, "offset and order_by exclude each other")
             take(order, ["key"], ["direction", "start_from"])
+            if self.indexes.get(order["key"]) not in ("integer", "float"):
+                raise Refused(400, f"No range index for `order_by` key {order['key']!r}")
             direction = edge.Direction.Desc if order.get("direction") == "desc" else edge.Direction.Asc
             order = edge.OrderBy(order["key"], direction, order.get("start_from"))
         points, following = self.shard.scroll(
             edge.ScrollRequest(
                 offset=body.get("offset"),
                 limit=body["limit"],
-                filter=filter_of(body.get("filter")),
+                filter=self.filter(body.get("filter")),
                 with_payload=body.get("with_payload", True),
                 with_vector=body.get("with_vector", False),
                 order_by=order,
@@ -189,11 +226,13 @@ class Collection:
 
     def count(self, body):
         take(body, ["exact"], ["filter"])
-        return {"count": self.shard.count(edge.CountRequest(body["exact"], filter_of(body.get("filter"))))}
+        return {"count": self.shard.count(edge.CountRequest(body["exact"], self.filter(body.get("filter"))))}
 
     def facet(self, body):
         take(body, ["key", "exact"], ["filter", "limit"])
-        request = edge.FacetRequest(body["key"], body.get("limit", 10), body["exact"], filter_of(body.get("filter")))
+        if self.indexes.get(body["key"]) != "keyword":
+            raise Refused(400, f"No appropriate index for faceting: {body['key']!r}")
+        request = edge.FacetRequest(body["key"], body.get("limit", 10), body["exact"], self.filter(body.get("filter")))
         return {"hits": [{"value": hit.value, "count": hit.count} for hit in self.shard.facet(request)]}
 
 
@@ -256,6 +295,8 @@ class Server:
                 created = take(take(action, ["create_alias"])["create_alias"], ["alias_name", "collection_name"])
                 if created["collection_name"] not in self.collections:
                     raise Refused(404, f"Not found: Collection `{created['collection_name']}` doesn't exist!")
+                if created["alias_name"] in self.collections:
+                    raise Refused(409, f"Collection `{created['alias_name']}` already exists!")
                 aliases[created["alias_name"]] = created["collection_name"]
             else:
                 aliases.pop(take(take(action, ["delete_alias"])["delete_alias"], ["alias_name"])["alias_name"], None)

@@ -629,6 +629,8 @@ class QdrantIndex implements CaseIndex {
           replication_factor: replicas,
           write_consistency_factor: writeConsistency,
           quantization_config: { scalar: { type: 'int8', quantile: 0.99, always_ram: true } },
+          // A filter on a field without an index is a mistake of ours: refused, not slow.
+          strict_mode_config: { enabled: true, unindexed_filtering_retrieve: false, unindexed_filtering_update: false },
         }),
       );
     } catch (error) {
