@@ -24,9 +24,8 @@ export function checkTenant(tenant: string): void {
 }
 
 /** The collections that a scope reads. */
-export function collectionsOf(scope: Scope): Collection[] {
-  checkTenant(scope.tenant);
-  return scope.collections ?? ['own', 'reference'];
+export function collectionsOf({ collections = ['own', 'reference'] }: Scope): Collection[] {
+  return collections;
 }
 
 /** Unit length within 1e-3, finite, of the dimension. */

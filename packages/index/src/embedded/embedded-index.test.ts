@@ -1,4 +1,5 @@
 // What only the embedded index does: threads, locks, full disks, versions of its columns.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,8 @@ import type { CaseIndex } from '../case-index.ts';
 import { NaiveIndex } from '../testing/naive-index.ts';
 import { randomOf, randomPoint, randomUnitVector, uuidOf } from '../testing/sample-points.ts';
 import { openEmbeddedIndex } from './embedded-index.ts';
+
+const FILL_DISK = join(import.meta.dirname, '../testing/fill-disk.ts');
 
 let folder: string;
 let index: CaseIndex | undefined;
@@ -80,6 +83,21 @@ describe('openEmbeddedIndex', () => {
     const roomy = await open(256);
     await roomy.upsert('clinic', batch);
     expect(await roomy.count(scope)).toBe(401);
+  });
+
+  it('keeps what it acknowledged on a disk that is really full, and goes on when there is room', ({ skip }) => {
+    const command = `mount -t tmpfs -o size=4m tmpfs ${folder} && exec ${process.execPath} ${FILL_DISK} ${folder}`;
+    const { status, stdout, stderr } = spawnSync('unshare', ['-Urm', 'sh', '-c', command], { encoding: 'utf8' });
+    if (status !== 0 && /unshare|mount/.test(stderr || 'unshare'))
+      return skip('needs Linux namespaces for a small disk');
+    const seen = JSON.parse(stdout);
+    expect(seen).toEqual({
+      code: 'full',
+      acknowledged: seen.whenFull,
+      whenFull: expect.any(Number),
+      afterwards: seen.whenFull + 100,
+    });
+    expect(seen.whenFull).toBeGreaterThan(0);
   });
 
   it('packs its columns again when they are of another version', async () => {

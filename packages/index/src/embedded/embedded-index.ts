@@ -14,23 +14,12 @@ import {
   type SearchQuery,
   type SearchResult,
 } from '../case-index.ts';
+import { checkedIndex, checkSpace } from '../checked-index.ts';
 import { compareValues } from '../facet-order.ts';
 import { fieldValue, ownIdentity } from '../field-value.ts';
 import { groupKey } from '../grouping.ts';
 import { IndexError } from '../index-error.ts';
-import {
-  checkField,
-  checkFilter,
-  checkLimit,
-  checkPoint,
-  checkPoints,
-  checkSearch,
-  checkTenant,
-  checkVector,
-  collectionsOf,
-  patchedLabels,
-  unknownId,
-} from '../input-checks.ts';
+import { collectionsOf, patchedLabels, unknownId } from '../input-checks.ts';
 import { Turns } from '../turns.ts';
 import { BestRows } from './best-rows.ts';
 import { Bitmap } from './bitmap.ts';
@@ -60,7 +49,8 @@ const EVERYBODY = '';
  * const { neighbours } = await index.search({ tenant: 'clinic' }, { by: { id }, k: 10 });
  */
 export async function openEmbeddedIndex(options: EmbeddedIndexOptions): Promise<CaseIndex> {
-  return EmbeddedIndex.open(options);
+  checkSpace(options);
+  return checkedIndex(await EmbeddedIndex.open(options));
 }
 
 class EmbeddedIndex implements CaseIndex {
@@ -81,8 +71,6 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   static async open({ folder, space, kind, dimension }: EmbeddedIndexOptions): Promise<EmbeddedIndex> {
-    if (!Number.isInteger(dimension) || dimension < 1 || dimension > 4096)
-      throw new IndexError('dimension', `A space has 1 to 4096 dimensions, not ${dimension}.`);
     mkdirSync(folder, { recursive: true });
     const store = PointStore.open(join(folder, 'index.sqlite'), { space, kind, dimension });
     try {
@@ -94,9 +82,6 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async upsert(tenant: string, points: Point[]): Promise<void> {
-    this.#open();
-    checkTenant(tenant);
-    checkPoints(points, this.dimension);
     await this.#writes.take(async () => {
       this.#open();
       await this.#write(tenant, points, () => []);
@@ -104,12 +89,6 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async replaceReference(points: Point[]): Promise<void> {
-    this.#open();
-    for (const point of points) {
-      if (point.collection !== 'reference')
-        throw new IndexError('read-only', 'Only points of the collection "reference" belong there.');
-      checkPoint(point, this.dimension);
-    }
     await this.#writes.take(async () => {
       this.#open();
       const wanted = new Set(points.map(({ id }) => id));
@@ -129,8 +108,6 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async setLabels(tenant: string, id: string, patch: LabelsPatch): Promise<Labels> {
-    this.#open();
-    checkTenant(tenant);
     return this.#writes.take(async () => {
       this.#open();
       const stored = this.#store.find(tenant, id);
@@ -145,8 +122,6 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async delete(tenant: string, by: DeleteBy): Promise<number> {
-    this.#open();
-    checkTenant(tenant);
     return this.#writes.take(async () => {
       this.#open();
       const rows = this.#rowsToDelete(tenant, by);
@@ -162,10 +137,7 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async search(scope: Scope, query: SearchQuery): Promise<SearchResult> {
-    this.#open();
-    checkSearch(query);
     const collections = collectionsOf(scope);
-    if ('vector' in query.by) checkVector(query.by.vector, this.dimension);
     // A case that changes while it is being ranked would be shown as it no longer is: then the search is done again.
     for (let attempt = 0; ; attempt++) {
       const result = await this.#searchOnce(scope, collections, query, attempt >= 8);
@@ -174,7 +146,6 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async get(scope: Scope, ids: string[], { withVectors = false } = {}): Promise<Neighbour[]> {
-    this.#open();
     const collections = collectionsOf(scope);
     return ids.flatMap((id) => {
       const stored = this.#find(scope.tenant, id);
@@ -185,7 +156,6 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async count(scope: Scope, filter?: Filter): Promise<number> {
-    this.#open();
     return this.#rows(scope, filter).count();
   }
 
@@ -194,9 +164,6 @@ class EmbeddedIndex implements CaseIndex {
     field: FieldName,
     { filter, limit = 100 }: { filter?: Filter; limit?: number } = {},
   ): Promise<{ value: FieldValue; count: number }[]> {
-    this.#open();
-    checkField(field);
-    checkLimit(limit);
     const tallies = this.#table.columns
       .of(field)
       .tally(this.#rows(scope, filter))
@@ -219,8 +186,6 @@ class EmbeddedIndex implements CaseIndex {
       withVectors = false,
     }: { filter?: Filter; after?: string; limit: number; withVectors?: boolean },
   ): Promise<{ points: Neighbour[]; next: string | null }> {
-    this.#open();
-    checkLimit(limit);
     const { segments } = this.#table;
     const first = new BestRows(limit + 1, (a, b) => segments.compareIds(a, b));
     this.#rows(scope, filter).forEach((row) => {
@@ -235,17 +200,14 @@ class EmbeddedIndex implements CaseIndex {
     return { points, next: first.size > limit ? (points.at(-1)?.id ?? null) : null };
   }
 
-  async *everything(signal?: AbortSignal): AsyncGenerator<OwnedPoint> {
-    this.#open();
+  async *everything(): AsyncGenerator<OwnedPoint> {
     // A few rows at a time: nothing is held open while the caller takes its time.
     for (let first = 0, last = this.#store.lastRow(); first <= last; first += TURN) {
-      this.#open();
       const points = this.#store.many(Array.from({ length: TURN }, (_, i) => first + i));
       const read = Array.from(points.values(), ({ row, ...point }) => {
         return { point, vector: Float32Array.from(this.#table.segments.vector(row)) };
       });
       for (const { point, vector } of read) {
-        signal?.throwIfAborted();
         const { tenant, id, image, collection, record } = point;
         yield { tenant: tenant === EVERYBODY ? null : tenant, point: { id, image, collection, record, vector } };
       }
@@ -253,13 +215,10 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async snapshot(file: string, signal?: AbortSignal): Promise<void> {
-    this.#open();
-    signal?.throwIfAborted();
     await this.#writes.take(() => this.#store.snapshot(file, signal));
   }
 
   async restore(file: string, signal?: AbortSignal): Promise<void> {
-    this.#open();
     await this.#writes.take(async () => {
       signal?.throwIfAborted();
       this.#store.restore(file, this);
@@ -270,7 +229,6 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async statistics(): Promise<IndexStatistics> {
-    this.#open();
     return {
       implementation: 'embedded',
       space: this.space,
@@ -283,9 +241,7 @@ class EmbeddedIndex implements CaseIndex {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
     await this.#writes.take(async () => {
-      if (this.#closed) return;
       this.#closed = true;
       await this.#table.quiet();
       this.#table.close();
@@ -394,7 +350,6 @@ class EmbeddedIndex implements CaseIndex {
   /** Rows of a scope that satisfy the filter, as a set of its own. */
   #rows(scope: Scope, filter: Filter | undefined): Bitmap {
     const collections = collectionsOf(scope);
-    if (filter !== undefined) checkFilter(filter);
     return this.#table.select(
       [
         { tenant: scope.tenant, collections: collections.filter((name) => name !== 'reference') },
@@ -433,6 +388,7 @@ class EmbeddedIndex implements CaseIndex {
     return { id, score, collection, record, vector: withVectors ? Array.from(this.#table.segments.vector(row)) : null };
   }
 
+  /** A call that waited for its turn may find the files closed. */
   #open(): void {
     if (this.#closed) throw new IndexError('closed', 'This index has been closed.');
   }

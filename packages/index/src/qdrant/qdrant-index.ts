@@ -26,25 +26,12 @@ import {
   type SearchQuery,
   type SearchResult,
 } from '../case-index.ts';
+import { checkedIndex, checkSpace } from '../checked-index.ts';
 import { PointStore, snapshotPoints } from '../embedded/point-store.ts';
 import { compareValues } from '../facet-order.ts';
 import { FIELD_NAMES, ownIdentity } from '../field-value.ts';
 import { bestGroups, type GroupField, groupIdentity, groupKey } from '../grouping.ts';
-import { IndexError } from '../index-error.ts';
-import {
-  checkField,
-  checkFilter,
-  checkLimit,
-  checkPoint,
-  checkPoints,
-  checkSearch,
-  checkTenant,
-  checkVector,
-  collectionsOf,
-  patchedLabels,
-  unknownId,
-  wrongSpace,
-} from '../input-checks.ts';
+import { collectionsOf, patchedLabels, unknownId, wrongSpace } from '../input-checks.ts';
 import { QdrantConnection, type QdrantServerOptions } from './qdrant-connection.ts';
 import {
   fieldKey,
@@ -95,6 +82,8 @@ interface Held {
   score: number;
 }
 
+/** No upsert takes so long. */
+const ABANDONED_MS = 3_600_000;
 /** Points in one request. */
 const BATCH = 256;
 /** Keys of tenants and of the reference collection can never be equal. */
@@ -112,7 +101,8 @@ const tenantIs = (key: string): QdrantCondition => ({ key: 'tenant', match: { va
  * @throws IndexError `unavailable`, `wrong-space`.
  */
 export async function openQdrantIndex(options: QdrantIndexOptions): Promise<CaseIndex> {
-  return QdrantIndex.open(options);
+  checkSpace(options);
+  return checkedIndex(await QdrantIndex.open(options));
 }
 
 class QdrantIndex implements CaseIndex {
@@ -122,7 +112,6 @@ class QdrantIndex implements CaseIndex {
   readonly #options: QdrantIndexOptions;
   readonly #connection: QdrantConnection;
   readonly #alias: string;
-  #closed = false;
 
   private constructor(options: QdrantIndexOptions) {
     this.space = options.space;
@@ -141,14 +130,12 @@ class QdrantIndex implements CaseIndex {
       const { config } = await index.#send((client) => client.getCollection(collection));
       const size = config.params.vectors?.size;
       if (size !== options.dimension) throw wrongSpace(`${size} dimensions`, `${options.dimension}`);
+      await index.#removeAbandoned();
     }
     return index;
   }
 
   async upsert(tenant: string, points: Point[]): Promise<void> {
-    this.#open();
-    checkTenant(tenant);
-    checkPoints(points, this.dimension);
     await this.#write(
       tenantKey(tenant),
       [...new Map(points.map((point) => [point.id, point])).values()],
@@ -165,12 +152,6 @@ class QdrantIndex implements CaseIndex {
   }
 
   async replaceReference(points: Point[]): Promise<void> {
-    this.#open();
-    for (const point of points) {
-      if (point.collection !== 'reference')
-        throw new IndexError('read-only', 'Only points of the collection "reference" belong there.');
-      checkPoint(point, this.dimension);
-    }
     // The batch is named for its content: what is already there is not written again.
     const content = createHash('sha256');
     for (const { id, image, record, vector } of points)
@@ -188,8 +169,6 @@ class QdrantIndex implements CaseIndex {
   }
 
   async setLabels(tenant: string, id: string, patch: LabelsPatch): Promise<Labels> {
-    this.#open();
-    checkTenant(tenant);
     const held = await this.#find([tenantKey(tenant)], id, false);
     if (held === null) throw unknownId();
     const record: CaseRecord = JSON.parse(held.payload.record);
@@ -205,8 +184,6 @@ class QdrantIndex implements CaseIndex {
   }
 
   async delete(tenant: string, by: DeleteBy): Promise<number> {
-    this.#open();
-    checkTenant(tenant);
     const [[name, value] = ['tenant', true]] = Object.entries(by);
     const which: QdrantCondition[] =
       'ids' in by
@@ -222,11 +199,8 @@ class QdrantIndex implements CaseIndex {
   }
 
   async search(scope: Scope, query: SearchQuery): Promise<SearchResult> {
-    this.#open();
-    checkSearch(query);
     const collections = collectionsOf(scope);
     const { k, offset = 0, groupBy, groupSize = 1, withVectors = false, exact = false, signal } = query;
-    if ('vector' in query.by) checkVector(query.by.vector, this.dimension);
     const stored = 'id' in query.by ? await this.#find([tenantKey(scope.tenant), EVERYBODY], query.by.id, true) : null;
     if ('id' in query.by && stored === null) throw unknownId();
     const vector = 'vector' in query.by ? Array.from(query.by.vector) : (stored?.vector ?? []);
@@ -296,7 +270,6 @@ class QdrantIndex implements CaseIndex {
   }
 
   async get(scope: Scope, ids: string[], { withVectors = false } = {}): Promise<Neighbour[]> {
-    this.#open();
     const collections = collectionsOf(scope);
     if (ids.length === 0) return [];
     const found = new Map<string, Held>();
@@ -311,7 +284,6 @@ class QdrantIndex implements CaseIndex {
   }
 
   async count(scope: Scope, filter?: Filter): Promise<number> {
-    this.#open();
     const counts = this.#filters(scope.tenant, collectionsOf(scope), filter).map((one) => this.#count(one));
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
@@ -321,9 +293,6 @@ class QdrantIndex implements CaseIndex {
     field: FieldName,
     { filter, limit = 100 }: { filter?: Filter; limit?: number } = {},
   ): Promise<{ value: FieldValue; count: number }[]> {
-    this.#open();
-    checkField(field);
-    checkLimit(limit);
     const should = this.#filters(scope.tenant, collectionsOf(scope), filter);
     if (should.length === 0) return [];
     // Numbers stand there as text, in another order: all of them, then. They are few.
@@ -351,8 +320,6 @@ class QdrantIndex implements CaseIndex {
       withVectors = false,
     }: { filter?: Filter; after?: string; limit: number; withVectors?: boolean },
   ): Promise<{ points: Neighbour[]; next: string | null }> {
-    this.#open();
-    checkLimit(limit);
     const should = this.#filters(scope.tenant, collectionsOf(scope), filter);
     const held = should.length === 0 ? [] : await this.#inOrder({ should }, after ?? null, limit + 1, withVectors);
     const points = held.slice(0, limit).map((one) => neighbour(one, withVectors));
@@ -360,9 +327,7 @@ class QdrantIndex implements CaseIndex {
   }
 
   async *everything(signal?: AbortSignal): AsyncGenerator<OwnedPoint> {
-    this.#open();
-    for await (const { payload, vector } of this.#everything()) {
-      signal?.throwIfAborted();
+    for await (const { payload, vector } of this.#everything(signal)) {
       const { tenant, collection, id, image, record } = payload;
       const point = { id, image, collection, record: JSON.parse(record), vector: Float32Array.from(vector ?? []) };
       yield { tenant: tenant === EVERYBODY ? null : tenant.slice(tenantKey('').length), point };
@@ -370,7 +335,6 @@ class QdrantIndex implements CaseIndex {
   }
 
   async snapshot(file: string, signal?: AbortSignal): Promise<void> {
-    this.#open();
     const folder = await mkdtemp(join(dirname(file), '.snapshot-'));
     const part = join(folder, 'points.sqlite');
     try {
@@ -393,7 +357,6 @@ class QdrantIndex implements CaseIndex {
   }
 
   async restore(file: string, signal?: AbortSignal): Promise<void> {
-    this.#open();
     const points = snapshotPoints(file, this);
     const first = points.next();
     const before = await this.#collection();
@@ -423,7 +386,6 @@ class QdrantIndex implements CaseIndex {
   }
 
   async statistics(): Promise<IndexStatistics> {
-    this.#open();
     return {
       implementation: 'qdrant',
       space: this.space,
@@ -435,9 +397,8 @@ class QdrantIndex implements CaseIndex {
     };
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-  }
+  /** Nothing is held open. */
+  async close(): Promise<void> {}
 
   /** Hidden batches first; then, in one request, the new points become visible and those they replace go. */
   async #write(
@@ -484,6 +445,12 @@ class QdrantIndex implements CaseIndex {
         .catch(() => undefined);
       throw error;
     }
+  }
+
+  /** What upserts left behind that never ended: it was never visible. */
+  async #removeAbandoned(): Promise<void> {
+    const old: QdrantCondition = { key: 'written', range: { lt: (Date.now() - ABANDONED_MS) * 1000 } };
+    await this.#update([{ delete: { filter: { must: [old], must_not: [VISIBLE] } } }]);
   }
 
   async #update(operations: Operation[], collection: string = this.#alias): Promise<void> {
@@ -564,18 +531,14 @@ class QdrantIndex implements CaseIndex {
   }
 
   /** Every visible point of everybody. */
-  async *#everything(): AsyncGenerator<Held> {
+  async *#everything(signal?: AbortSignal): AsyncGenerator<Held> {
     let offset: string | number | undefined;
     do {
       const at = offset;
-      const { points, next_page_offset: next } = await this.#send((client) =>
-        client.scroll(this.#alias, {
-          filter: { must: [VISIBLE] },
-          limit: BATCH,
-          with_payload: true,
-          with_vector: true,
-          ...(at === undefined ? {} : { offset: at }),
-        }),
+      const page = { limit: BATCH, with_payload: true, with_vector: true, ...(at === undefined ? {} : { offset: at }) };
+      const { points, next_page_offset: next } = await this.#send(
+        (client) => client.scroll(this.#alias, { filter: { must: [VISIBLE] }, ...page }),
+        signal,
       );
       for (const point of points) yield held(point, 0);
       offset = typeof next === 'string' || typeof next === 'number' ? next : undefined;
@@ -601,7 +564,6 @@ class QdrantIndex implements CaseIndex {
     collections: Collection[],
     filter: Filter | undefined,
   ): (QdrantFilter & { must: QdrantCondition[] })[] {
-    if (filter !== undefined) checkFilter(filter);
     const more = [VISIBLE, ...(filter === undefined ? [] : [qdrantFilter(filter)])];
     const mine = collections.filter((name) => name !== 'reference');
     return [
@@ -667,14 +629,7 @@ class QdrantIndex implements CaseIndex {
     );
   }
 
-  #send: QdrantConnection['send'] = (request, signal) => {
-    this.#open();
-    return this.#connection.send(request, signal);
-  };
-
-  #open(): void {
-    if (this.#closed) throw new IndexError('closed', 'This index has been closed.');
-  }
+  #send: QdrantConnection['send'] = (request, signal) => this.#connection.send(request, signal);
 }
 
 /** Name under which the collection of a space is reached. */
