@@ -99,12 +99,16 @@ const measurement: Measurement = {
         expect(values.length === count, `${values.length} images are there, not ${count}, in ${space}`);
         expect(sites.has('late') && sites.has('changed'), `what was written meanwhile is not in ${space}`);
         expect(!sites.has('site 0') && !sites.has('site 1'), `what was deleted or changed is as before in ${space}`);
-        const found = await client.search({ image: third.id, k: 1, includeOwnPatient: true });
+        const found = await client.search({ image: third.id, k: 1, includeOwnPatient: true, collections: ['own'] });
         expect(found.results[0]?.id === third.id, `an image does not find itself in ${space}`);
         expect((found.results[0]?.score ?? 0) > 0.999, `an image is not like itself in ${space}`);
       };
       await check(server.client, active, stored.length);
 
+      const checkCount = async (client: VersaMammo) => {
+        const { values } = await client.facets({ field: 'site', limit: 1000, collections: ['own'] });
+        expect(values.length === stored.length, `${values.length} images are left, not ${stored.length}`);
+      };
       // Writes reach both: the way back loses nothing.
       await server.client.images.create(files.at(-1) ?? '', { labels: { site: 'later' } });
       await server.client.index.activate(old);
@@ -117,12 +121,12 @@ const measurement: Measurement = {
       const { spaces } = await server.client.index.status();
       expect(spaces.length === 1 && spaces[0]?.space === active, 'the old space was not given up');
       await server.client.images.delete(late.id);
-      await check2(server.client, stored.length, expect);
+      await checkCount(server.client);
 
       // From bytes and records alone.
       const rebuilt = await server.client.jobs.wait((await server.client.index.rebuild()).id);
       expect(rebuilt.state === 'succeeded', `rebuilding ${rebuilt.state}: ${rebuilt.reason}`);
-      await check2(server.client, stored.length, expect);
+      await checkCount(server.client);
       return {
         ok: notes.length === 0,
         rows: [
@@ -147,11 +151,6 @@ const measurement: Measurement = {
 };
 
 export default measurement;
-
-async function check2(client: VersaMammo, count: number, expect: (holds: boolean, otherwise: string) => void) {
-  const { values } = await client.facets({ field: 'site', limit: 1000, collections: ['own'] });
-  expect(values.length === count, `${values.length} images are left, not ${count}`);
-}
 
 interface Server {
   process: ChildProcess;

@@ -64,13 +64,9 @@ export function maintenanceRoutes(context: OperationContext, { maintenance }: Se
       description: `${description} Asked again after a stop, it goes on where it stood.`,
       body: z
         .strictObject({
-          bundle: z
-            .string()
-            .min(1)
-            .max(1024)
-            .openapi({
-              description: 'Folder, on the server, beside the bundle that it serves; or s3://bucket/prefix.',
-            }),
+          bundle: z.string().min(1).max(1024).openapi({
+            description: 'Folder, on the server, beside the bundle that it serves; or s3://bucket/prefix.',
+          }),
         })
         .openapi('NewMigration'),
       answers: accepted,
