@@ -87,6 +87,7 @@ const UIDS = new Set(['0020000D', '0020000E', '00080018']);
 const PATIENT_ID = '00100020';
 const MOST = 1000;
 
+const FIELD = `all|[0-9A-Fa-f]{8}|${[...TAGS.keys()].join('|')}`;
 const Text = z.string().max(256).optional();
 /** What a query may name; attributes by keyword or by their eight hex digits. */
 export const QUERY_PARAMETERS = z.looseObject({
@@ -98,7 +99,10 @@ export const QUERY_PARAMETERS = z.looseObject({
     .string()
     .regex(/^\d{1,9}$/)
     .optional(),
-  includefield: z.union([z.string(), z.array(z.string())]).optional(),
+  includefield: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .openapi({ type: 'string', pattern: `^(${FIELD})(,(${FIELD}))*$` }),
   fuzzymatching: Text,
   ...Object.fromEntries([...TAGS.keys()].map((keyword) => [keyword, Text])),
 });

@@ -65,7 +65,10 @@ export function dicomwebRoutes(context: OperationContext, services: Services, { 
         method: 'post',
         scope: 'write',
         summary: 'STOW-RS: store instances.',
-        stream: { type: 'multipart/related', about: 'One part of application/dicom for each instance.' },
+        stream: {
+          types: ['multipart/related', 'application/dicom'],
+          about: 'One part of application/dicom for each instance, or one instance alone.',
+        },
         answers: {
           200: stored('All are stored.'),
           202: stored('Some are stored.'),

@@ -20,12 +20,29 @@ import { SCOPES } from '../services/access.ts';
 
 // clone(): a schema that was made before zod-openapi was loaded has no openapi().
 
+const FILTER_REF = { $ref: '#/components/schemas/Filter' };
+const branches = { type: 'array' as const, maxItems: 64, items: FILTER_REF };
+const text = { type: 'string' as const };
+const number = { type: 'number' as const };
+const flag = { type: 'boolean' as const };
+const values = { type: 'array' as const, maxItems: 1000, items: { anyOf: [text, number, flag] } };
+const field = { type: 'string' as const, enum: FieldName.options };
+
+function condition<P extends object>(required: string[], properties: P) {
+  return { type: 'object' as const, required, properties, additionalProperties: false };
+}
+
 /** Recursive, so written by hand in OpenAPI; validated by the schema itself. */
 export const FilterSchema = Filter.clone().openapi('Filter', {
-  type: 'object',
-  additionalProperties: true,
-  description:
-    'A condition: {"and": […]}, {"or": […]}, {"not": …}, {"field", "in": […]}, {"field", "gte"|"gt"|"lte"|"lt": number} or {"field", "known": boolean}.',
+  description: 'A condition, at most 8 levels deep. `in` takes values of the field; ranges are for fields of numbers.',
+  anyOf: [
+    condition(['and'], { and: branches }),
+    condition(['or'], { or: branches }),
+    condition(['not'], { not: FILTER_REF }),
+    condition(['field', 'in'], { field, in: values }),
+    condition(['field', 'known'], { field, known: flag }),
+    condition(['field'], { field, gte: number, gt: number, lte: number, lt: number }),
+  ],
   example: {
     and: [
       { field: 'density', in: ['C', 'D'] },
@@ -33,9 +50,18 @@ export const FilterSchema = Filter.clone().openapi('Filter', {
     ],
   },
 });
+/** For a JSON body that says where its image is, in exactly one of these fields. */
+export const oneOf = (fields: string[]) => ({ oneOf: fields.map((field) => ({ required: [field] })) });
+
+/** In a query string; POST /v1/search takes longer ones. */
+export const FilterText = z.string().max(4000).optional().openapi({ description: 'A Filter as JSON.' });
 
 export const BoxSchema = Box.clone().openapi('Box', {
   description: '[x0, y0, x1, y1] in pixels of the source image, x1 and y1 exclusive.',
+  type: 'array',
+  items: number,
+  minItems: 4,
+  maxItems: 4,
 });
 const LabelsSchema = Labels.clone().openapi('Labels');
 export const LabelsPatchSchema = LabelsPatch.clone().openapi('LabelsPatch');

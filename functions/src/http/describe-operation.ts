@@ -23,6 +23,7 @@ const PROBLEMS: Record<number, string> = {
 
 const ProblemSchema = Problem.clone().openapi('Problem');
 const FILE = z.any().openapi({ type: 'string', format: 'binary', description: 'DICOM, PNG, JPEG or PGM.' });
+const BYTES = { type: 'string' as const, format: 'binary' };
 const IDEMPOTENCY = z.object({
   'idempotency-key': z
     .string()
@@ -66,8 +67,8 @@ export function describeOperation<P extends z.ZodObject, Q extends z.ZodObject, 
           required: true,
           content: {
             'application/json': { schema: body },
-            ...(takesFile === true && {
-              'multipart/form-data': { schema: z.strictObject({ ...body.shape, file: FILE }) },
+            ...(takesFile !== undefined && {
+              'multipart/form-data': { schema: z.strictObject({ file: FILE, ...without(body, takesFile).shape }) },
             }),
           },
         },
@@ -76,7 +77,7 @@ export function describeOperation<P extends z.ZodObject, Q extends z.ZodObject, 
         body: {
           required: true,
           description: stream.about,
-          content: { [stream.type]: { schema: { type: 'string', format: 'binary' } } },
+          content: Object.fromEntries(stream.types.map((type) => [type, { schema: BYTES }])),
         },
       }),
     },
@@ -92,16 +93,30 @@ export function describeOperation<P extends z.ZodObject, Q extends z.ZodObject, 
         ]),
       ),
       ...Object.fromEntries(
-        Object.entries(spec.answers).map(([status, { about, schema, media = 'application/json', bytes, etag }]) => [
-          status,
-          {
-            description: about,
-            headers: { ...REQUEST_ID, ...(etag === true && { ETag: header('Of the record, for If-Match.') }) },
-            ...(schema && { content: { [media]: { schema } } }),
-            ...(bytes !== undefined && { content: { [bytes]: { schema: { type: 'string', format: 'binary' } } } }),
-          },
-        ]),
+        Object.entries(spec.answers).map(
+          ([status, { about, schema, media = 'application/json', bytes, etag, links = {} }]) => [
+            status,
+            {
+              description: about,
+              headers: { ...REQUEST_ID, ...(etag === true && { ETag: header('Of the record, for If-Match.') }) },
+              ...(Object.keys(links).length > 0 && {
+                links: Object.fromEntries(
+                  Object.entries(links).map(([operationId, pointer]) => [
+                    operationId,
+                    { operationId, parameters: { id: `$response.body#/${pointer}` } },
+                  ]),
+                ),
+              }),
+              ...(schema && { content: { [media]: { schema } } }),
+              ...(bytes !== undefined && { content: { [bytes]: { schema: BYTES } } }),
+            },
+          ],
+        ),
       ),
     },
   };
+}
+
+function without<B extends z.ZodObject>(body: B, fields: string[]) {
+  return body.omit(Object.fromEntries(fields.map((field) => [field, true])) as Record<string, true>);
 }

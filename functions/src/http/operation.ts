@@ -35,16 +35,26 @@ export interface Operation<P extends z.ZodObject, Q extends z.ZodObject, B exten
   params?: P;
   query?: Q;
   body?: B;
-  /** `multipart/form-data` with a part `file` is taken beside JSON. */
-  takesFile?: boolean;
+  /** `multipart/form-data` with a part `file` is taken beside JSON, which names one of these fields in its place. */
+  takesFile?: string[];
   /** A body that the handler reads as it comes, for as long as it comes: without limit of time, and not idempotent. */
-  stream?: { type: string; about: string };
+  stream?: { types: string[]; about: string };
   /** Request headers, documented only. */
   headers?: z.ZodObject;
-  /** By status: JSON (of media type `media`), or bytes of a media type, or nothing. */
-  answers: Record<number, { about: string; schema?: z.ZodType; media?: string; bytes?: string; etag?: boolean }>;
+  answers: Record<number, Answer>;
   /** Statuses of problems beside those of every route. */
   problems?: number[];
+}
+
+/** JSON (of media type `media`), or bytes of a media type, or nothing. */
+export interface Answer {
+  about: string;
+  schema?: z.ZodType;
+  media?: string;
+  bytes?: string;
+  etag?: boolean;
+  /** operationId → where in the body the `id` stands that it takes. */
+  links?: Record<string, string>;
 }
 
 export interface Input<P, Q, B> {
@@ -90,7 +100,7 @@ export function operation<
     if ('id' in parsedParams) c.set('objectId', String(parsedParams.id));
     const parsedQuery = parse(query, queryOf(c), 'query', 'malformed-request') as z.infer<Q>;
     const sent: RequestBody =
-      body === null ? { fields: {}, file: null } : await readBody(request, limits, body, spec.takesFile === true);
+      body === null ? { fields: {}, file: null } : await readBody(request, limits, body, spec.takesFile !== undefined);
     const parsedBody = parse(body ?? Nothing, sent.fields, 'body', 'invalid-request') as z.infer<B>;
     const input = { principal, signal, request, params: parsedParams, query: parsedQuery };
     const work = () => handle({ ...input, body: parsedBody, file: sent.file });

@@ -17,7 +17,7 @@ export interface BodyLimits {
 
 /** Of everything that is no file. */
 const FIELD_BYTES = 1024 * 1024;
-const PARTS = 64;
+const PARTS = 1024;
 
 /** `fields` decides which of a form's texts are JSON. Throws `unsupported-media-type`, `request-too-large`, `malformed-request`. */
 export async function readBody(
@@ -93,7 +93,9 @@ async function readForm(
     bytes += body.byteLength;
     if (bytes > FIELD_BYTES)
       throw new ServiceError('request-too-large', `The fields of a form may have ${FIELD_BYTES} bytes together.`);
-    texts.set(name, [...(texts.get(name) ?? []), textOf(body)]);
+    const values = texts.get(name) ?? [];
+    values.push(textOf(body));
+    texts.set(name, values);
   }
   return {
     fields: Object.fromEntries([...texts].map(([name, values]) => [name, meaning(fieldOf(schema, name), values)])),

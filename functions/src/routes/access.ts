@@ -130,6 +130,7 @@ export function accessRoutes(
         201: {
           about: 'The tenant, and its first key.',
           schema: z.object({ tenant: TenantSchema, key: MadeKeySchema }).openapi('MadeTenant'),
+          links: { deleteTenant: 'tenant/id' },
         },
       },
     },
@@ -197,7 +198,7 @@ export function accessRoutes(
           expiresAt: z.iso.datetime().nullable().optional(),
         })
         .openapi('NewKey'),
-      answers: { 201: { about: 'The key.', schema: MadeKeySchema } },
+      answers: { 201: { about: 'The key.', schema: MadeKeySchema, links: { deleteKey: 'id' } } },
     },
     async ({ principal, body }) => {
       if (body.expiresAt !== undefined && body.expiresAt !== null && Date.parse(body.expiresAt) <= Date.now())

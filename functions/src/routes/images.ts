@@ -4,6 +4,7 @@ import { Filter } from '@versamammo/schema';
 import {
   Collections,
   FieldSchema,
+  FilterText,
   HeatMapSchema,
   Id,
   ImageSchema,
@@ -11,6 +12,7 @@ import {
   LabelsPatchSchema,
   LesionInput,
   OwnCollection,
+  oneOf,
   StateSchema,
   UploadId,
 } from '../http/answers.ts';
@@ -33,7 +35,13 @@ const NewImageSchema = z
     spacing: z
       .tuple([z.number().positive(), z.number().positive()])
       .optional()
-      .openapi({ description: 'Millimetres per pixel [row, column].' }),
+      .openapi({
+        description: 'Millimetres per pixel [row, column].',
+        type: 'array',
+        items: { type: 'number', exclusiveMinimum: 0 },
+        minItems: 2,
+        maxItems: 2,
+      }),
     frame: z.int().min(0).max(100_000).optional(),
     collection: OwnCollection.optional(),
     dataset: z.string().min(1).max(64).optional(),
@@ -44,10 +52,10 @@ const NewImageSchema = z
       .optional()
       .openapi({ description: 'Put these bytes in the place of others of the same image.' }),
   })
-  .openapi('NewImage');
+  .openapi('NewImage', oneOf(['upload']));
 
 const ListQuery = z.strictObject({
-  filter: z.string().max(20_000).optional().openapi({ description: 'A Filter as JSON.' }),
+  filter: FilterText,
   state: StateSchema.optional(),
   collection: OwnCollection.optional(),
   cursor: z.string().max(200).optional(),
@@ -55,6 +63,10 @@ const ListQuery = z.strictObject({
 });
 
 const Image = { about: 'The image.', schema: ImageSchema, etag: true };
+/** Of the answer's `id`, where each operation takes it. */
+const LINKS = Object.fromEntries(
+  ['getImage', 'updateImage', 'deleteImage', 'getPreview', 'releaseImage'].map((operation) => [operation, 'id']),
+);
 const Page = z.object({ images: z.array(ImageSchema), next: z.string().nullable() }).openapi('ImagePage');
 
 export function imageRoutes(context: OperationContext, { images, ingest, uploads }: Services): void {
@@ -73,11 +85,11 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       description:
         '201: searchable now. 202: stored; it becomes searchable, or `failed` with a reason, by itself. 200: it was there already.',
       body: NewImageSchema,
-      takesFile: true,
+      takesFile: ['upload'],
       answers: {
-        200: { about: 'The same bytes were there already.', schema: ImageSchema, etag: true },
-        201: { about: 'Stored and searchable.', schema: ImageSchema, etag: true },
-        202: { about: 'Stored, not searchable yet.', schema: ImageSchema, etag: true },
+        200: { ...Image, about: 'The same bytes were there already.' },
+        201: { ...Image, about: 'Stored and searchable.', links: LINKS },
+        202: { ...Image, about: 'Stored, not searchable yet.', links: LINKS },
       },
     },
     async ({ principal: { tenant }, body: { upload, ...given }, file, signal }) =>
@@ -293,10 +305,10 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
       summary: 'Values of a field and how many images carry each.',
       query: z.strictObject({
         field: FieldSchema,
-        filter: z.string().max(20_000).optional().openapi({ description: 'A Filter as JSON.' }),
+        filter: FilterText,
         collections: z
           .string()
-          .max(40)
+          .regex(/^(own|reference|demo)(,(own|reference|demo)){0,2}$/)
           .optional()
           .openapi({ description: 'own, reference, demo, separated by commas. Default own and reference.' }),
         limit: z.coerce.number().int().min(1).max(1000).default(100),
@@ -319,7 +331,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
         values: await images.facets(principal.tenant, field, {
           filter: parseFilter(filter),
           limit,
-          collections: collections === undefined ? undefined : parseCollections(collections),
+          collections: collections === undefined ? undefined : Collections.parse(collections.split(',')),
         }),
       },
     }),
@@ -334,12 +346,6 @@ function parseFilter(text: string | undefined): Filter | undefined {
     'malformed-request',
     'The filter does not validate: send JSON such as {"field": "density", "in": ["C", "D"]}.',
   );
-}
-
-function parseCollections(text: string) {
-  const result = Collections.safeParse(text.split(','));
-  if (result.success) return result.data;
-  throw new ServiceError('malformed-request', 'Collections are own, reference and demo, separated by commas.');
 }
 
 /** What a caller sees of an image. */

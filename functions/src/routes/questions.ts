@@ -9,6 +9,7 @@ import {
   FilterSchema,
   Id,
   Key,
+  oneOf,
   SearchAnswerSchema,
   UploadId,
 } from '../http/answers.ts';
@@ -21,6 +22,8 @@ const source = z.object({
   upload: UploadId,
   image: Id.optional().openapi({ description: 'Id of a stored image.' }),
 });
+const SOURCES = ['upload', 'image'];
+const SEARCH_SOURCES = [...SOURCES, 'exam', 'vector'];
 const Share = z.number().min(0).max(1);
 
 const SearchSchema = z
@@ -44,7 +47,7 @@ const SearchSchema = z
     }),
     collections: Collections.optional(),
   })
-  .openapi('SearchRequest');
+  .openapi('SearchRequest', oneOf(SEARCH_SOURCES));
 
 const AskSchema = z
   .strictObject({
@@ -59,7 +62,7 @@ const AskSchema = z
     prior: z.record(z.string().max(64), Share).optional().openapi({ description: 'Share of each label to assume.' }),
     filter: FilterSchema.optional().openapi({ description: 'Which cases may be evidence.' }),
   })
-  .openapi('AskRequest');
+  .openapi('AskRequest', oneOf(SOURCES));
 
 const AnalyzeSchema = z
   .strictObject({
@@ -70,17 +73,28 @@ const AnalyzeSchema = z
       .openapi({ description: 'Per head, the share of each label to assume.' }),
     masks: z.boolean().optional().openapi({ description: 'False leaves the masks out.' }),
   })
-  .openapi('AnalyzeRequest');
+  .openapi('AnalyzeRequest', oneOf(SOURCES));
 
-const EmbedSchema = z.strictObject({ ...source.shape, box: BoxSchema.optional() }).openapi('EmbedRequest');
+const EmbedSchema = z
+  .strictObject({ ...source.shape, box: BoxSchema.optional() })
+  .openapi('EmbedRequest', oneOf(SOURCES));
 
 export function questionRoutes(context: OperationContext, { search, analyze, uploads }: Services): void {
   /** A question about one image, however that is given. */
   function question<B extends z.ZodObject, A>(
-    about: { id: string; path: string; summary: string; body: B; answer: string; schema: z.ZodType<A> },
+    about: {
+      id: string;
+      path: string;
+      summary: string;
+      body: B;
+      /** Fields that say what is asked about, where no file comes along. */
+      sources: string[];
+      answer: string;
+      schema: z.ZodType<A>;
+    },
     ask: (tenant: string, request: z.infer<B> & { file: Uint8Array | null }, signal: AbortSignal) => Promise<A>,
   ): void {
-    const { answer, schema, ...spec } = about;
+    const { answer, schema, sources, ...spec } = about;
     operation(
       context,
       {
@@ -88,7 +102,7 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
         method: 'post',
         tag: 'questions',
         scope: 'read',
-        takesFile: true,
+        takesFile: sources,
         answers: { 200: { about: answer, schema } },
       },
       async ({ principal: { tenant }, body, file, signal }) => {
@@ -109,6 +123,7 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
       path: '/v1/search',
       summary: 'Similar cases, by file, image, exam, region or vector.',
       body: SearchSchema,
+      sources: SEARCH_SOURCES,
       answer: 'The most similar cases, best first.',
       schema: SearchAnswerSchema,
     },
@@ -120,6 +135,7 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
       path: '/v1/vqa',
       summary: 'Ask a question about an image.',
       body: AskSchema,
+      sources: SOURCES,
       answer: 'The answer with its evidence.',
       schema: AnswerSchema,
     },
@@ -131,6 +147,7 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
       path: '/v1/analyze',
       summary: 'Classification, detection and segmentation.',
       body: AnalyzeSchema,
+      sources: SOURCES,
       answer: 'What every head says.',
       schema: AnalysisSchema,
     },
@@ -142,6 +159,7 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
       path: '/v1/embeddings',
       summary: 'The vector of an image, or of a part of it.',
       body: EmbedSchema,
+      sources: SOURCES,
       answer: 'A unit vector.',
       schema: EmbeddingSchema,
     },

@@ -28,7 +28,7 @@ export function uploadContentRoute({ app, actions }: OperationContext, { platfor
         sha256: z.string(),
         signature: z.string(),
       }),
-      stream: { type: 'application/octet-stream', about: 'Exactly the bytes that were declared.' },
+      stream: { types: ['application/octet-stream'], about: 'Exactly the bytes that were declared.' },
       answers: { 200: { about: 'Taken.' } },
       problems: [412],
     }),

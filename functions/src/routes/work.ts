@@ -5,7 +5,16 @@ import { type OperationContext, operation } from '../http/operation.ts';
 import type { TenantJob } from '../services/jobs.ts';
 import type { Services } from '../services/services.ts';
 
-const Accepted = { 202: { about: 'Accepted: follow it at /v1/jobs/{id}.', schema: JobSchema } };
+/** Whatever is configured. */
+const LARGEST_FILE = 2 ** 31;
+
+const Accepted = {
+  202: {
+    about: 'Accepted: follow it at /v1/jobs/{id}.',
+    schema: JobSchema,
+    links: { getJob: 'id', cancelJob: 'id' },
+  },
+};
 
 export function workRoutes(context: OperationContext, { uploads, imports, jobs, trainingRuns }: Services): void {
   operation(
@@ -19,7 +28,9 @@ export function workRoutes(context: OperationContext, { uploads, imports, jobs, 
       summary: 'A signed URL to PUT one file to.',
       description:
         'Declare size and SHA-256; PUT the bytes with the headers given, within 15 minutes; then name the id wherever a file is taken, once.',
-      body: z.strictObject({ bytes: z.int().min(1), sha256: z.string().regex(/^[0-9a-f]{64}$/) }).openapi('NewUpload'),
+      body: z
+        .strictObject({ bytes: z.int().min(1).max(LARGEST_FILE), sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+        .openapi('NewUpload'),
       answers: { 201: { about: 'Where to send the bytes.', schema: UploadTicketSchema } },
     },
     async ({ principal, body }) => {

@@ -1129,7 +1129,7 @@ export interface components {
              * @description Id of a finished upload, instead of `file`.
              */
             upload?: string;
-        };
+        } & (unknown | unknown);
         Answer: {
             abstained: boolean;
             answer: string | null;
@@ -1212,14 +1212,9 @@ export interface components {
              * @description Id of a finished upload, instead of `file`.
              */
             upload?: string;
-        };
+        } & (unknown | unknown);
         /** @description [x0, y0, x1, y1] in pixels of the source image, x1 and y1 exclusive. */
-        Box: [
-            number,
-            number,
-            number,
-            number
-        ];
+        Box: number[];
         /** @description DICOM JSON model, PS3.18 F. */
         DicomDataSet: {
             [key: string]: unknown;
@@ -1243,7 +1238,7 @@ export interface components {
              * @description Id of a finished upload, instead of `file`.
              */
             upload?: string;
-        };
+        } & (unknown | unknown);
         Exam: {
             id: string;
             images: components["schemas"]["Image"][];
@@ -1262,7 +1257,7 @@ export interface components {
             }[];
         };
         /**
-         * @description A condition: {"and": […]}, {"or": […]}, {"not": …}, {"field", "in": […]}, {"field", "gte"|"gt"|"lte"|"lt": number} or {"field", "known": boolean}.
+         * @description A condition, at most 8 levels deep. `in` takes values of the field; ranges are for fields of numbers.
          * @example {
          *       "and": [
          *         {
@@ -1281,7 +1276,26 @@ export interface components {
          *     }
          */
         Filter: {
-            [key: string]: unknown;
+            and: components["schemas"]["Filter"][];
+        } | {
+            or: components["schemas"]["Filter"][];
+        } | {
+            not: components["schemas"]["Filter"];
+        } | {
+            /** @enum {string} */
+            field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+            in: (string | number | boolean)[];
+        } | {
+            /** @enum {string} */
+            field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+            known: boolean;
+        } | {
+            /** @enum {string} */
+            field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+            gt?: number;
+            gte?: number;
+            lt?: number;
+            lte?: number;
         };
         HeatMap: {
             columns: number;
@@ -1620,16 +1634,13 @@ export interface components {
             replace?: boolean;
             sourceImageId?: string;
             /** @description Millimetres per pixel [row, column]. */
-            spacing?: [
-                number,
-                number
-            ];
+            spacing?: number[];
             /**
              * Format: uuid
              * @description Id of a finished upload, instead of `file`.
              */
             upload?: string;
-        };
+        } & unknown;
         NewImport: {
             /** @enum {string} */
             collection?: "own" | "demo";
@@ -1744,7 +1755,7 @@ export interface components {
              */
             upload?: string;
             vector?: number[];
-        };
+        } & (unknown | unknown | unknown | unknown);
         Tenant: {
             createdAt: string;
             id: string;
@@ -1782,7 +1793,7 @@ export interface operations {
                 Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
-                includefield?: string | string[];
+                includefield?: string;
                 InstanceAvailability?: string;
                 InstanceNumber?: string;
                 limit?: string;
@@ -1973,7 +1984,7 @@ export interface operations {
                 Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
-                includefield?: string | string[];
+                includefield?: string;
                 InstanceAvailability?: string;
                 InstanceNumber?: string;
                 limit?: string;
@@ -2164,7 +2175,7 @@ export interface operations {
                 Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
-                includefield?: string | string[];
+                includefield?: string;
                 InstanceAvailability?: string;
                 InstanceNumber?: string;
                 limit?: string;
@@ -2354,9 +2365,10 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description One part of application/dicom for each instance. */
+        /** @description One part of application/dicom for each instance, or one instance alone. */
         requestBody: {
             content: {
+                "application/dicom": string;
                 "multipart/related": string;
             };
         };
@@ -2672,9 +2684,10 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description One part of application/dicom for each instance. */
+        /** @description One part of application/dicom for each instance, or one instance alone. */
         requestBody: {
             content: {
+                "application/dicom": string;
                 "multipart/related": string;
             };
         };
@@ -2849,7 +2862,7 @@ export interface operations {
                 Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
-                includefield?: string | string[];
+                includefield?: string;
                 InstanceAvailability?: string;
                 InstanceNumber?: string;
                 limit?: string;
@@ -3182,7 +3195,7 @@ export interface operations {
                 Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
-                includefield?: string | string[];
+                includefield?: string;
                 InstanceAvailability?: string;
                 InstanceNumber?: string;
                 limit?: string;
@@ -3516,7 +3529,7 @@ export interface operations {
                 Columns?: string;
                 fuzzymatching?: string;
                 ImageLaterality?: string;
-                includefield?: string | string[];
+                includefield?: string;
                 InstanceAvailability?: string;
                 InstanceNumber?: string;
                 limit?: string;
@@ -5071,11 +5084,6 @@ export interface operations {
                      * @description DICOM, PNG, JPEG or PGM.
                      */
                     file?: string;
-                    /**
-                     * Format: uuid
-                     * @description Id of a stored image.
-                     */
-                    image?: string;
                     /** @description False leaves the masks out. */
                     masks?: boolean;
                     /** @description Per head, the share of each label to assume. */
@@ -5084,11 +5092,6 @@ export interface operations {
                             [key: string]: number;
                         };
                     };
-                    /**
-                     * Format: uuid
-                     * @description Id of a finished upload, instead of `file`.
-                     */
-                    upload?: string;
                 };
             };
         };
@@ -5242,16 +5245,6 @@ export interface operations {
                      * @description DICOM, PNG, JPEG or PGM.
                      */
                     file?: string;
-                    /**
-                     * Format: uuid
-                     * @description Id of a stored image.
-                     */
-                    image?: string;
-                    /**
-                     * Format: uuid
-                     * @description Id of a finished upload, instead of `file`.
-                     */
-                    upload?: string;
                 };
             };
         };
@@ -5820,15 +5813,7 @@ export interface operations {
                     replace?: boolean;
                     sourceImageId?: string;
                     /** @description Millimetres per pixel [row, column]. */
-                    spacing?: [
-                        number,
-                        number
-                    ];
-                    /**
-                     * Format: uuid
-                     * @description Id of a finished upload, instead of `file`.
-                     */
-                    upload?: string;
+                    spacing?: number[];
                 };
             };
         };
@@ -9061,7 +9046,6 @@ export interface operations {
                     box?: components["schemas"]["Box"] & unknown;
                     /** @description Default own and reference; `demo` only when named. */
                     collections?: ("own" | "reference" | "demo")[];
-                    exam?: string;
                     /**
                      * Format: binary
                      * @description DICOM, PNG, JPEG or PGM.
@@ -9070,11 +9054,6 @@ export interface operations {
                     filter?: components["schemas"]["Filter"];
                     /** @enum {string} */
                     groupBy?: "image" | "exam" | "patient";
-                    /**
-                     * Format: uuid
-                     * @description Id of a stored image.
-                     */
-                    image?: string;
                     /** @description Default false: nothing of the query’s own patient, exam, image or source file, as far as they are known (`patientExclusion` says whether the patient was). Of a file without an identity, another rendering of the same image (resized, compressed again, another format) has other bytes and can be found, with a similarity near 1. */
                     includeOwnPatient?: boolean;
                     /** @description Default 10. */
@@ -9082,12 +9061,6 @@ export interface operations {
                     offset?: number;
                     /** @description The space that `vector` is from; refused if it is not the index’s. */
                     space?: string;
-                    /**
-                     * Format: uuid
-                     * @description Id of a finished upload, instead of `file`.
-                     */
-                    upload?: string;
-                    vector?: number[];
                 };
             };
         };
@@ -10088,11 +10061,6 @@ export interface operations {
                      */
                     file?: string;
                     filter?: components["schemas"]["Filter"] & unknown;
-                    /**
-                     * Format: uuid
-                     * @description Id of a stored image.
-                     */
-                    image?: string;
                     /** @description The answer is one of them. */
                     options?: string[];
                     /** @description Share of each label to assume. */
@@ -10100,11 +10068,6 @@ export interface operations {
                         [key: string]: number;
                     };
                     question: string;
-                    /**
-                     * Format: uuid
-                     * @description Id of a finished upload, instead of `file`.
-                     */
-                    upload?: string;
                 };
             };
         };
