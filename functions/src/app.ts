@@ -79,7 +79,11 @@ export function createApp(services: Services, options: AppOptions = {}): App {
   app.use(hostGuard(isOpen));
   app.use(crossOrigin(configuration.corsOrigins));
   app.use(knownRoute(app));
-  publicRoutes(app, services, () => openapiDocument(app));
+  let document: object | undefined;
+  publicRoutes(app, services, () => {
+    document ??= openapiDocument(app);
+    return document;
+  });
   uploadContentRoute(context, services);
 
   app.use(authenticate(access, isOpen));

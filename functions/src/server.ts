@@ -1,11 +1,16 @@
 // startServer: the application on Node, with its queue worked on in the same process.
-import { type Http2Bindings, type HttpBindings, serve } from '@hono/node-server';
+import { randomUUID } from 'node:crypto';
+import { createServer, type ServerOptions as HttpOptions } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener, type Http2Bindings, type HttpBindings } from '@hono/node-server';
 import type { Configuration } from '@versamammo/platform';
 import { VersaMammoError } from '@versamammo/schema';
 import { type AppOptions, createApp } from './app.ts';
 import { lockDataFolder } from './data-folder.ts';
 import { createLog } from './http/log.ts';
+import { problemOf, problemResponse } from './http/problem.ts';
 import { isLoopback } from './middleware/host-guard/index.ts';
+import { ServiceError } from './service-error.ts';
 import { createServices, type Services, type ServicesOptions } from './services/services.ts';
 
 export interface RunningServer {
@@ -25,6 +30,8 @@ export interface ServerOptions extends Pick<ServicesOptions, 'model'> {
 
 type Bindings = HttpBindings | Http2Bindings;
 
+/** Long queries fit; who dawdles over the headers is cut off. Bodies are watched where they are read. */
+const HTTP: HttpOptions = { maxHeaderSize: 64 * 1024, headersTimeout: 15_000, requestTimeout: 3_600_000 };
 const CLOSE_MS = 10_000;
 /** How long the rest of a request may take to arrive after its answer is known. */
 const REST_MS = 2000;
@@ -92,22 +99,30 @@ function listen(
       if (!(await isRead(incoming))) response.headers.set('connection', 'close');
       return response;
     };
-    const server = serve({ fetch: answer, hostname, port, overrideGlobalObjects: false }, (address) => {
-      server.off('error', refuse);
-      resolve({ port: address.port, close });
-    });
+    const listener = getRequestListener(answer, { hostname, overrideGlobalObjects: false, errorHandler: unreadable });
+    const server = createServer(HTTP, listener);
     const refuse = (error: Error) => reject(listenError(error, hostname, port));
-    server.once('error', refuse);
+    server.once('error', refuse).listen(port, hostname, () => {
+      server.off('error', refuse);
+      const { port: taken } = server.address() as AddressInfo;
+      resolve({ port: taken, close });
+    });
     const close = () =>
       new Promise<void>((done) => {
-        const timer = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), CLOSE_MS);
+        const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
         server.close(() => {
           clearTimeout(timer);
           done();
         });
-        if ('closeIdleConnections' in server) server.closeIdleConnections();
+        server.closeIdleConnections();
       });
   });
+}
+
+/** A request that is no HTTP request that we could route: its Host or its target makes no URL. */
+function unreadable(): Response {
+  const error = new ServiceError('malformed-request', 'The URL of this request, or its Host, makes no sense.');
+  return problemResponse(problemOf(error, randomUUID()));
 }
 
 /**

@@ -34,6 +34,7 @@ function condition<P extends object>(required: string[], properties: P) {
 
 /** Recursive, so written by hand in OpenAPI; validated by the schema itself. */
 export const FilterSchema = Filter.clone().openapi('Filter', {
+  type: 'object',
   description: 'A condition, at most 8 levels deep. `in` takes values of the field; ranges are for fields of numbers.',
   anyOf: [
     condition(['and'], { and: branches }),
