@@ -12,8 +12,11 @@ export interface LambdaEnvironment {
   stop(): void;
 }
 
-/** `bundle`: a folder, put below `bundle/` in the bundles bucket, manifest last. */
-export async function startLambdaEnvironment(bundle: string): Promise<LambdaEnvironment> {
+/** `bundle`: a folder, put below `bundle/` in the bundles bucket, manifest last. `more`: variables beside or instead of these. */
+export async function startLambdaEnvironment(
+  bundle: string,
+  more: Record<string, string> = {},
+): Promise<LambdaEnvironment> {
   const { endpoint, region, stop } = await startMoto();
   const names = ['images', 'previews', 'runs', 'bundles', 'audit'];
   for (const name of names) await fetch(`${endpoint}/${name}-bucket`, { method: 'PUT' });
@@ -52,10 +55,11 @@ export async function startLambdaEnvironment(bundle: string): Promise<LambdaEnvi
     VERSAMAMMO_JOB_QUEUE: 'train',
     VERSAMAMMO_JOB_DEFINITION: 'train',
     VERSAMAMMO_JOB_LOG_GROUP: 'train',
-    // Nothing here asks the index.
+    // Nothing asks the index, unless a test names one.
     QDRANT_URL: 'http://127.0.0.1:9',
     QDRANT_API_KEY: 'none',
     VERSAMAMMO_WORKERS: '0',
+    ...more,
   };
   const services = await createServices(readConfiguration(env));
   const { secret } = await services.access.makeKey('default', { name: 'test', scopes: ['read', 'write', 'admin'] });

@@ -13,8 +13,14 @@ export async function httpEvent({ method, path, key, body }: HttpRequest): Promi
     ...(body && { body }),
     ...(key !== undefined && { headers: { authorization: `Bearer ${key}` } }),
   });
+  return requestEvent(request);
+}
+
+/** A whole request as API Gateway hands it on. */
+export async function requestEvent(request: Request): Promise<unknown> {
   const bytes = Buffer.from(await request.arrayBuffer());
   const { host, pathname, search } = new URL(request.url);
+  const { method } = request;
   return {
     version: '2.0',
     routeKey: '$default',
