@@ -122,8 +122,7 @@ async function fuzz(name: string, server: ServerProcess, key: string | null, how
     });
   const [status] = await once(child, 'exit');
   const [, cases] = /(\d+) generated/.exec(out) ?? [];
-  if (status !== 0)
-    notes.push(`${name}: schemathesis ended with status ${status}:\n${out.slice(out.indexOf('= ERRORS'))}`);
+  if (status !== 0) notes.push(`${name}: schemathesis ended with status ${status}:\n${whatFailed(out)}`);
   if (cases === undefined || Number(cases) < chosen.length)
     notes.push(`${name}: too few requests were made to say anything:\n${out.slice(-2000)}`);
   const defects = server
@@ -138,6 +137,12 @@ async function fuzz(name: string, server: ServerProcess, key: string | null, how
     failures: status === 0 ? 0 : (out.match(/^\d+\. Test Case ID/gm)?.length ?? 1),
     seconds: (performance.now() - start) / 1000,
   };
+}
+
+/** Errors and failures, without the long requests. */
+function whatFailed(out: string): string {
+  const from = out.search(/={5,} (ERRORS|FAILURES) ={5,}/);
+  return out.slice(Math.max(0, from)).replaceAll(/^(.{400}).*$/gm, '$1…');
 }
 
 async function operationsOf(url: string): Promise<string[]> {

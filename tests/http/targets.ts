@@ -77,7 +77,10 @@ async function startLambda(files: Map<string, Uint8Array>): Promise<Target> {
   const aws = await startLambdaEnvironment(bundle, {
     QDRANT_URL: qdrant.url,
     VERSAMAMMO_IMPORT_ROOTS: `s3://runs-bucket/${IMPORT_ROOT}`,
+    VERSAMAMMO_LOG_LEVEL: 'error',
   });
+  // The bundle's client reads these from the process, as in a Lambda.
+  for (const name of ['AWS_REGION', 'AWS_ENDPOINT_URL']) process.env[name] = aws.env[name];
   const configuration = readConfiguration(aws.env);
   const archive = openS3Store({
     bucket: 'runs-bucket',

@@ -154,7 +154,7 @@ function bucketRoot(uri: string, { region, endpoint, maximumBytes }: ImportsPart
   const store: ObjectStore = openS3Store({
     bucket,
     region,
-    ...(prefix !== '' && { prefix }),
+    ...(prefix !== '' && { prefix: `${prefix}/` }),
     ...(endpoint !== null && { endpoint }),
   });
   return {
