@@ -6,6 +6,7 @@ import { type CaseIndex, openSpaces, readSpaces, type Spaces, type SpacesLocatio
 import { type Model, openModel } from '@versamammo/model';
 import {
   type Configuration,
+  type ConsumeOptions,
   consume,
   MAXIMUM_ATTEMPTS,
   openPlatform,
@@ -72,7 +73,7 @@ export interface Services {
   /** Handles one message of the queue. Throws what may pass by itself; `PoisonMessage` for what never will. */
   processMessage(body: unknown, context: { attempts: number }): Promise<void>;
   /** Goes on with what a stop interrupted, then works on the queue until `signal`. */
-  work(options: { signal: AbortSignal; concurrency?: number }): Promise<void>;
+  work(options: Pick<ConsumeOptions, 'signal' | 'concurrency' | 'onEvent'>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -200,7 +201,7 @@ export async function createServices(configuration: Configuration, options: Serv
     pseudonym: pseudonymOf,
     pseudonymousUid: (tenant, uid) => pseudonymousUid(tenantKey(tenant), uid),
     processMessage,
-    async work({ signal, concurrency = 2 }) {
+    async work({ concurrency = 2, ...options }) {
       const tidy = async () => {
         await ingest.resume({ olderThanMs: alone ? 0 : LONGEST_INGEST_MS });
         await uploads.sweep();
@@ -210,7 +211,7 @@ export async function createServices(configuration: Configuration, options: Serv
       // What cannot be reached now is tried again in an hour.
       const hourly = setInterval(() => void (alone ? uploads.sweep() : tidy()).catch(() => {}), HOUR_MS).unref();
       try {
-        await consume(queue, processMessage, { signal, concurrency, visibilitySeconds: VISIBILITY_SECONDS });
+        await consume(queue, processMessage, { ...options, concurrency, visibilitySeconds: VISIBILITY_SECONDS });
       } finally {
         clearInterval(hourly);
       }

@@ -104,16 +104,21 @@ export function openBatchJobs({ queue, definitions, logGroup, ...aws }: BatchJob
       const job = await find(id);
       const logStreamName = job.container?.logStreamName;
       if (logStreamName === undefined) return { lines: [], cursor };
+      // Each attempt of a job has a stream of its own, and a token belongs to one of them.
+      const [stream = '', nextToken] = cursor.split(' ');
       try {
-        const { events = [], nextForwardToken = cursor } = await logs.send(
+        const { events = [], nextForwardToken } = await logs.send(
           new GetLogEventsCommand({
             logGroupName: logGroup,
             logStreamName,
             startFromHead: true,
-            ...(cursor !== '' && { nextToken: cursor }),
+            ...(stream === logStreamName && nextToken !== undefined && { nextToken }),
           }),
         );
-        return { lines: events.map(({ message = '' }) => message), cursor: nextForwardToken };
+        return {
+          lines: events.map(({ message = '' }) => message),
+          cursor: nextForwardToken === undefined ? cursor : `${logStreamName} ${nextForwardToken}`,
+        };
       } catch (error) {
         // The stream appears with the first line.
         if (nameOf(error) === 'ResourceNotFoundException') return { lines: [], cursor };

@@ -28,15 +28,17 @@ export async function consumeDelivered<T>(
   for (const { id, text, attempts } of messages) {
     const report = (kind: ConsumeEvent['kind'], code: string | null) =>
       onEvent({ kind, messageId: id, attempts, code });
-    const body: T = JSON.parse(text);
+    const body = parse<T>(text);
     try {
+      if (body === undefined) throw new PoisonMessage('It is not JSON: something else than this program sent it.');
       await handler(body, { signal, attempts });
       report('done', null);
     } catch (error) {
       const code = error instanceof VersaMammoError ? error.code : 'defect';
       try {
-        if (error instanceof PoisonMessage) await queue.bury(body, error.message);
-        else if (error instanceof Unavailable) await queue.send([body], { delaySeconds: PAUSE_SECONDS });
+        if (error instanceof PoisonMessage) await queue.bury(body ?? (text as T), error.message);
+        else if (error instanceof Unavailable && body !== undefined)
+          await queue.send([body], { delaySeconds: PAUSE_SECONDS });
         else again.push(id);
         report(error instanceof PoisonMessage ? 'buried' : error instanceof Unavailable ? 'held' : 'retried', code);
       } catch {
@@ -47,4 +49,13 @@ export async function consumeDelivered<T>(
     }
   }
   return again;
+}
+
+/** undefined where it is not JSON; JSON itself has no undefined. */
+function parse<T>(text: string): T | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -11,7 +11,7 @@ export interface ConsumeOptions {
   signal: AbortSignal;
   /** How long a message stays hidden; renewed at a third of it for as long as the handler works. Default 60. */
   visibilitySeconds?: number;
-  /** After the stop, handlers still at work are told by their signal and their messages given back. Default 90. */
+  /** After the stop, handlers still at work are told by their signal, waited for no longer, and their messages given back. Default 90. */
   graceSeconds?: number;
   /** Longest wait before a failed message is tried again; waits grow from 1 s. Default 300. */
   maximumDelaySeconds?: number;
@@ -41,6 +41,10 @@ export async function consume<T>(queue: Queue<T>, handler: Handler<T>, options: 
   const working = new Set<Promise<void>>();
   const giveUp = new AbortController();
   const pause = (failures: number) => Math.min(maximumDelaySeconds, 2 ** (failures - 1)) * (0.5 + Math.random() / 2);
+  const givenUp = new Promise<never>((_, reject) =>
+    giveUp.signal.addEventListener('abort', () => reject(giveUp.signal.reason), { once: true }),
+  );
+  givenUp.catch(() => {}); // heard by whoever races with it, if anyone does
   let placeIsFree = () => {};
   signal.addEventListener('abort', () => placeIsFree(), { once: true });
 
@@ -49,7 +53,7 @@ export async function consume<T>(queue: Queue<T>, handler: Handler<T>, options: 
     const report = (kind: ConsumeEvent['kind'], code: string | null) => onEvent({ kind, messageId, attempts, code });
     for (let failures = 1; ; failures++) {
       try {
-        await handler(body, { signal: giveUp.signal, attempts });
+        await Promise.race([handler(body, { signal: giveUp.signal, attempts }), givenUp]);
         await message.done();
         return report('done', null);
       } catch (error) {

@@ -1,5 +1,4 @@
 // @versamammo/platform: what lies outside the process, one interface each, with a local and an AWS implementation.
-export { type BatchJobsOptions, openBatchJobs } from './batch-jobs.ts';
 export {
   type AwsPlatform,
   type Configuration,

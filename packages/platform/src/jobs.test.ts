@@ -307,12 +307,16 @@ describe.skipIf(!motoIsInstalled)('AWS Batch (needs moto: npm test makes the Pyt
     expect(await jobs.logs('j')).toEqual({ lines: [], cursor: '' });
     status = { status: 'RUNNING', startedAt: 2000, container: { logStreamName: 'train/1' } };
     expect(await jobs.get('j')).toMatchObject({ state: 'running', startedAt: new Date(2000), endedAt: null });
-    expect(await jobs.logs('j', 'f/1')).toEqual({ lines: ['step 1', 'step 2'], cursor: 'f/2' });
+    expect(await jobs.logs('j', 'train/1 f/1')).toEqual({ lines: ['step 1', 'step 2'], cursor: 'train/1 f/2' });
     expect(asked.at(-1)?.[1]).toMatchObject({
       logGroupName: '/aws/batch/job',
       logStreamName: 'train/1',
       nextToken: 'f/1',
     });
+    // Taken up again by Batch, its log begins anew.
+    status = { status: 'RUNNING', startedAt: 2000, container: { logStreamName: 'train/2' } };
+    expect(await jobs.logs('j', 'train/1 f/2')).toEqual({ lines: ['step 1', 'step 2'], cursor: 'train/2 f/2' });
+    expect(asked.at(-1)?.[1]).not.toHaveProperty('nextToken');
     await jobs.cancel('j');
     const [path, body] = asked.at(-1) ?? [];
     expect(path).toBe('/v1/terminatejob');

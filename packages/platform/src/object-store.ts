@@ -6,6 +6,7 @@ export interface ObjectInfo {
   bytes: number;
   /** Opaque version of the content, for conditional writes. */
   etag: string;
+  /** Of a put: when it was answered. */
   modified: Date;
 }
 

@@ -2,7 +2,6 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { openBatchJobs } from './batch-jobs.ts';
 import type { AwsPlatform, Configuration, LocalPlatform } from './configuration.ts';
 import { createFile } from './create-file.ts';
 import { openDynamoRecords } from './dynamo-records.ts';
@@ -106,14 +105,34 @@ function openAws({ masterKey }: Configuration, { region, endpoint, buckets, ...g
       maximumAttempts: MAXIMUM_ATTEMPTS,
       ...aws,
     }),
-    jobs: openBatchJobs({
-      queue: given.jobs.queue,
-      definitions: { train: given.jobs.definition },
-      logGroup: given.jobs.logGroup,
-      ...aws,
+    jobs: whenAsked(async () => {
+      const { openBatchJobs } = await import('./batch-jobs.ts');
+      return openBatchJobs({
+        queue: given.jobs.queue,
+        definitions: { train: given.jobs.definition },
+        logGroup: given.jobs.logGroup,
+        ...aws,
+      });
     }),
     deriveKey: deriver(masterKey),
   });
+}
+
+/** Most processes never ask for a job: what talks to AWS Batch is loaded at the first question. */
+function whenAsked(open: () => Promise<Jobs>): Jobs {
+  let opened: Promise<Jobs> | undefined;
+  const jobs = () => {
+    opened ??= open();
+    return opened;
+  };
+  return {
+    submit: async (request) => (await jobs()).submit(request),
+    get: async (id) => (await jobs()).get(id),
+    list: async (options) => (await jobs()).list(options),
+    cancel: async (id) => (await jobs()).cancel(id),
+    logs: async (id, cursor) => (await jobs()).logs(id, cursor),
+    close: async () => (await opened)?.close(),
+  };
 }
 
 function closing(parts: Omit<Platform, 'close'>): Platform {

@@ -28,8 +28,8 @@ async function take(queue: Queue<Body>, count: number) {
   return found;
 }
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; !(await condition()); await sleep(20))
-    if (Date.now() > end) throw new Error('this did not happen within ten seconds');
+  for (const end = Date.now() + 40_000; !(await condition()); await sleep(20))
+    if (Date.now() > end) throw new Error('this did not happen within forty seconds');
 }
 
 function contract(open: Open): void {

@@ -39,34 +39,46 @@ export function openS3Store({ bucket, prefix = '', ...aws }: S3StoreOptions): Ob
   const signer = new S3Client({ ...options, requestChecksumCalculation: 'WHEN_REQUIRED' });
   const at = (key: string) => ({ Bucket: bucket, Key: `${prefix}${checkKey(key)}` });
 
+  /** Asks for nothing afterwards: whoever may only write, may write. */
   async function put(
     key: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
     { ifMatch, contentType, signal }: PutOptions,
-  ) {
+  ): Promise<ObjectInfo> {
     const input: PutObjectCommandInput = {
       ...at(key),
       ...(ifMatch === 'absent' ? { IfNoneMatch: '*' } : ifMatch !== undefined && { IfMatch: ifMatch.etag }),
       ...(contentType !== undefined && { ContentType: contentType }),
     };
     signal?.throwIfAborted();
-    if (body instanceof Uint8Array)
-      await client.send(new PutObjectCommand({ ...input, Body: body }), signal && { abortSignal: signal });
-    else {
-      // Up to one part it is a plain put; more is a multipart upload whose completion carries the condition.
-      const upload = new Upload({
-        client,
-        params: { ...input, Body: Readable.from(body, { objectMode: false }) },
-        partSize: PART_BYTES,
-        queueSize: 2,
-      });
-      const abort = () => void upload.abort();
-      signal?.addEventListener('abort', abort, { once: true });
-      try {
-        await upload.done();
-      } finally {
-        signal?.removeEventListener('abort', abort);
+    if (body instanceof Uint8Array) {
+      const { ETag = '' } = await client.send(
+        new PutObjectCommand({ ...input, Body: body }),
+        signal && { abortSignal: signal },
+      );
+      return { key, bytes: body.byteLength, etag: ETag, modified: new Date() };
+    }
+    let bytes = 0;
+    const counted = async function* () {
+      for await (const chunk of body) {
+        bytes += chunk.byteLength;
+        yield chunk;
       }
+    };
+    // Up to one part it is a plain put; more is a multipart upload whose completion carries the condition.
+    const upload = new Upload({
+      client,
+      params: { ...input, Body: Readable.from(counted(), { objectMode: false }) },
+      partSize: PART_BYTES,
+      queueSize: 2,
+    });
+    const abort = () => void upload.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const { ETag = '' } = await upload.done();
+      return { key, bytes, etag: ETag, modified: new Date() };
+    } finally {
+      signal?.removeEventListener('abort', abort);
     }
   }
 
@@ -105,7 +117,7 @@ export function openS3Store({ bucket, prefix = '', ...aws }: S3StoreOptions): Ob
     uri: `s3://${bucket}/${prefix}`,
     async put(key, body, given = {}) {
       try {
-        await put(key, body, given);
+        return await put(key, body, given);
       } catch (error) {
         given.signal?.throwIfAborted();
         if (
@@ -115,9 +127,6 @@ export function openS3Store({ bucket, prefix = '', ...aws }: S3StoreOptions): Ob
           throw new PreconditionFailed(`The object ${key}`);
         throw awsError(error, 'S3');
       }
-      const info = await head(key);
-      if (info === null) throw new PreconditionFailed(`The object ${key}`);
-      return info;
     },
     async get(key, { range, signal } = {}) {
       if (range !== undefined && !(range[0] >= 0 && range[1] > range[0] && range.every(Number.isSafeInteger)))
