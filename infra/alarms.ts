@@ -128,6 +128,13 @@ export function createAlarms({ settings, api, queue, storage, training }: Parts)
           actions: ['sns:Publish'],
           resources: [topic.arn],
           principals: [{ type: 'Service', identifiers: ['events.amazonaws.com', 'cloudwatch.amazonaws.com'] }],
+          conditions: [
+            {
+              test: 'StringEquals',
+              variable: 'aws:SourceAccount',
+              values: [aws.getCallerIdentityOutput().accountId],
+            },
+          ],
         },
       ],
     }).json,

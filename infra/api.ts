@@ -43,7 +43,6 @@ export function createApi({ settings, key, storage, queue, training, environment
     ...bucketAccess(storage.previews, ['Get', 'Put', 'Delete']),
     ...bucketAccess(storage.bundles, ['Get']),
     ...bucketAccess(storage.runs, ['Get']),
-    ...bucketAccess(storage.audit, ['Put']),
     tableAccess(storage.table),
     keyAccess(key),
   ];
@@ -55,6 +54,7 @@ export function createApi({ settings, key, storage, queue, training, environment
     timeout: `${REQUEST_SECONDS} seconds`,
     permissions: [
       ...data,
+      ...bucketAccess(storage.audit, ['Put']),
       { actions: ['sqs:SendMessage', 'sqs:GetQueueAttributes'], resources: [queue.queue.arn] },
       {
         actions: ['sqs:ReceiveMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'],

@@ -25,6 +25,7 @@ export function deploy() {
   const worker = createWorker({ settings, key, network, storage, queue, images, environment });
   createAlarms({ settings, api, queue, storage, training });
   return {
+    AWS_REGION: aws.getRegionOutput().region,
     url: api.url,
     worker: worker.service.name,
     workerRepository: images.worker.repositoryUrl,

@@ -2,8 +2,17 @@
 
 export type Network = ReturnType<typeof createNetwork>;
 
+/** SST's addresses of the whole network. */
+const ADDRESSES = '10.0.0.0/16';
+
 export function createNetwork() {
-  const vpc = new sst.aws.Vpc('Network', { nat: $app.stage === 'production' ? 'managed' : 'ec2' });
+  const vpc = new sst.aws.Vpc('Network', {
+    nat: $app.stage === 'production' ? 'managed' : 'ec2',
+    // SST would let the whole internet in.
+    transform: {
+      natSecurityGroup: { ingress: [{ protocol: '-1', fromPort: 0, toPort: 0, cidrBlocks: [ADDRESSES] }] },
+    },
+  });
   const region = aws.getRegionOutput().region;
   for (const [name, service] of [
     ['S3', 's3'],

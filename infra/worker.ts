@@ -99,7 +99,6 @@ export function createWorker({ settings, key, network, storage, queue, images, e
     ...bucketAccess(storage.previews, ['Get', 'Put', 'Delete']),
     ...bucketAccess(storage.bundles, ['Get']),
     ...bucketAccess(storage.runs, ['Get']),
-    ...bucketAccess(storage.audit, ['Put']),
     tableAccess(storage.table),
     keyAccess(key),
     {

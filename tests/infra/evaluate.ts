@@ -20,10 +20,12 @@ export type Resource = Evaluated['resources'][number];
 
 /** A change of the sources before they are evaluated. `from` must occur, so that a check of nothing is noticed. */
 export interface Mutation {
-  /** File in infra/. */
+  /** File in infra/, or sst.config.ts. */
   file: string;
   from: string;
   to: string;
+  /** Where it does harm. Default: dev. */
+  stage?: string;
 }
 
 export interface EvaluateOptions {
@@ -99,9 +101,10 @@ function mutating({ file, from, to }: Mutation) {
   return {
     name: 'mutation',
     setup(builder: import('esbuild').PluginBuild) {
-      builder.onLoad({ filter: new RegExp(`/infra/${file.replace('.', '\\.')}$`) }, ({ path }) => {
+      const path = file === 'sst.config.ts' ? file : `infra/${file}`;
+      builder.onLoad({ filter: new RegExp(`^${join(root, path).replaceAll('.', '\\.')}$`) }, ({ path }) => {
         const text = readFileSync(path, 'utf8');
-        if (!text.includes(from)) throw new Error(`infra/${file} holds no \`${from}\` to change: mend the mutation.`);
+        if (!text.includes(from)) throw new Error(`${file} holds no \`${from}\` to change: mend the mutation.`);
         return { contents: text.replace(from, to), loader: 'ts' };
       });
     },

@@ -2,6 +2,7 @@
 import { configurationVariables, MAXIMUM_ATTEMPTS, readConfiguration } from '@versamammo/platform';
 import { z } from 'zod';
 import type { Evaluated, Resource } from './evaluate.ts';
+import { FROM_SST, PERMISSIONS } from './permissions.ts';
 
 const Statement = z.object({
   effect: z.string().default('Allow'),
@@ -17,9 +18,9 @@ const Role = z.object({
 });
 const Environment = z.array(z.object({ name: z.string(), value: z.string() }));
 const Container = z.object({
-  stopTimeout: z.number(),
-  readonlyRootFilesystem: z.boolean(),
-  resourceRequirements: z.array(z.object({ type: z.string(), value: z.string() })),
+  stopTimeout: z.number().default(0),
+  readonlyRootFilesystem: z.boolean().default(false),
+  resourceRequirements: z.array(z.object({ type: z.string(), value: z.string() })).default([]),
   environment: Environment,
   secrets: z.array(z.object({ name: z.string(), valueFrom: z.string() })),
 });
@@ -35,6 +36,7 @@ const Queue = z.object({
   kmsMasterKeyId: z.string().optional(),
   sqsManagedSseEnabled: z.boolean().optional(),
   redrivePolicy: z.string().optional(),
+  messageRetentionSeconds: z.number().optional(),
 });
 
 /** AWS defines no resources for these actions. */
@@ -123,6 +125,14 @@ export function violations({ resources, app }: Evaluated, stage: string): string
     'SQS takes messages away before the application can say why.',
   );
 
+  for (const { name, inputs } of of('aws:sqs/queuePolicy:QueuePolicy'))
+    demand(
+      Policy.parse(JSON.parse(String(inputs.policy))).Statement.every(({ effect }) => effect === 'Deny'),
+      `The queue policy ${name} opens a queue to others.`,
+    );
+  for (const { name, messageRetentionSeconds = 0 } of queues)
+    demand(messageRetentionSeconds >= 14 * 86_400, `The queue ${name} forgets what nobody came for in two weeks.`);
+
   // Lambda.
   const functions = of('aws:lambda/function:Function').map(({ name, inputs }) => ({ name, ...Lambda.parse(inputs) }));
   demand(functions.length === 2, 'There are two Lambda functions.');
@@ -140,6 +150,8 @@ export function violations({ resources, app }: Evaluated, stage: string): string
       );
     complete(name, { ...environment.variables, AWS_REGION: 'eu-central-1' });
   }
+  for (const { name, inputs } of of('aws:lambda/functionUrl:FunctionUrl'))
+    demand(inputs.authorizationType === 'AWS_IAM', `${name} lets anyone call a Lambda.`);
   const source = JSON.stringify(one('aws:lambda/eventSourceMapping:EventSourceMapping', 'EmbedOnCpuSource'));
   demand(source.includes('ReportBatchItemFailures'), 'One bad message fails its whole batch.');
   const throttle = JSON.stringify(one('aws:apigatewayv2/stage:Stage', 'ApiStage'));
@@ -191,11 +203,13 @@ export function violations({ resources, app }: Evaluated, stage: string): string
     one('aws:appautoscaling/target:Target', 'WorkerScale').minCapacity === 0,
     'GPU workers never go back to none.',
   );
-  for (const alarm of ['WorkerWanted', 'WorkerIdle'])
-    demand(
-      JSON.stringify(one('aws:cloudwatch/metricAlarm:MetricAlarm', alarm)).includes('"alarmActions"'),
-      `${alarm} starts nothing.`,
-    );
+  const service = one('aws:ecs/service:Service', 'WorkerService');
+  demand(inPrivate(service.networkConfiguration), 'GPU workers stand in a public network.');
+  demand(
+    z.object({ enable: z.literal(true), rollback: z.literal(true) }).safeParse(service.deploymentCircuitBreaker)
+      .success,
+    'A broken image is started for ever.',
+  );
 
   // Training.
   const machines = JSON.stringify(one('aws:batch/computeEnvironment:ComputeEnvironment', 'TrainingMachines'));
@@ -203,7 +217,19 @@ export function violations({ resources, app }: Evaluated, stage: string): string
     machines.includes('"type":"SPOT"') && machines.includes('"minVcpus":0'),
     'Training machines are not Spot, or stay when there is nothing to train.',
   );
+  demand(inPrivate(machines), 'Training machines stand in a public network.');
   const job = one('aws:batch/jobDefinition:JobDefinition', 'TrainingJob');
+  demand(
+    z
+      .object({
+        attemptDurationSeconds: z
+          .number()
+          .min(3600)
+          .max(7 * 86_400),
+      })
+      .safeParse(job.timeout).success,
+    'A training job that hangs runs for ever.',
+  );
   demand(String(job.containerProperties).includes('"type":"GPU"'), 'Training has no GPU.');
   demand(
     JSON.stringify(job.retryStrategy).includes('"Host EC2*"'),
@@ -214,28 +240,58 @@ export function violations({ resources, app }: Evaluated, stage: string): string
     disk.includes('"encrypted":"true"') && disk.includes('"httpTokens":"required"'),
     'Training machines have an open disk or metadata service.',
   );
+  for (const name of ['WorkerImage', 'TrainingImage']) {
+    const repository = JSON.stringify(one('aws:ecr/repository:Repository', name));
+    demand(
+      ['"imageTagMutability":"IMMUTABLE"', '"scanOnPush":true', '"encryptionType":"KMS"'].every((part) =>
+        repository.includes(part),
+      ),
+      `The images of ${name} can be replaced, or are not scanned or not encrypted.`,
+    );
+  }
+  for (const { name, inputs } of of('aws:cloudwatch/logGroup:LogGroup'))
+    demand(Number(inputs.retentionInDays) > 0, `The log ${name} is kept for ever.`);
   for (const { name, inputs } of of('aws:ec2/securityGroup:SecurityGroup'))
-    if (name === 'Machines') demand(inputs.ingress === undefined, 'The machines can be reached from outside.');
+    demand(
+      !/"(0\.0\.0\.0\/0|::\/0)"/.test(JSON.stringify(inputs.ingress ?? [])) &&
+        (name !== 'Machines' || inputs.ingress === undefined),
+      `The machines of the security group ${name} can be reached from outside.`,
+    );
 
-  for (const role of of('aws:iam/role:Role')) found.push(...roleViolations(role));
-  for (const alarm of [
-    'ImagesBuried',
-    'ImagesLate',
-    'ApiFails',
-    'ApiSlow',
-    'ApplicationErrors',
-    'EmbedOnCpuErrors',
-    'RecordsThrottled',
+  const roles = of('aws:iam/role:Role');
+  for (const role of roles) found.push(...roleViolations(role), ...permissionViolations(role));
+  for (const name of Object.keys(PERMISSIONS))
+    demand(
+      roles.some((role) => role.name === name),
+      `The role ${name} is missing.`,
+    );
+
+  // Alarms: each is there, looks at something, and reaches someone; what scales the workers starts something.
+  const alarms = of('aws:cloudwatch/metricAlarm:MetricAlarm');
+  for (const name of [
+    ...['ImagesBuried', 'ImagesLate', 'ApiFails', 'ApiSlow', 'RecordsThrottled', 'WorkerWanted', 'WorkerIdle'],
+    ...['ApplicationErrors', 'ApplicationThrottled', 'EmbedOnCpuErrors', 'EmbedOnCpuThrottled'],
   ])
     demand(
-      of('aws:cloudwatch/metricAlarm:MetricAlarm').some(({ name }) => name === alarm),
-      `The alarm ${alarm} is missing.`,
+      alarms.some((alarm) => alarm.name === name),
+      `The alarm ${name} is missing.`,
     );
-  for (const name of ['ImagesBuried', 'ImagesLate'])
-    demand(
-      !JSON.stringify(one('aws:cloudwatch/metricAlarm:MetricAlarm', name)).includes('"dimensions":{}'),
-      `The alarm ${name} looks at nothing.`,
-    );
+  for (const { name, inputs } of alarms) {
+    demand(Array.isArray(inputs.alarmActions) && inputs.alarmActions.length > 0, `The alarm ${name} does nothing.`);
+    const looks = JSON.stringify([inputs.dimensions, inputs.metricQueries]);
+    demand(/"(QueueName|ApiId|FunctionName|TableName)":"[^"]+"/.test(looks), `The alarm ${name} looks at nothing.`);
+  }
+  demand(
+    of('aws:cloudwatch/eventRule:EventRule').some(({ name }) => name === 'TrainingFailed'),
+    'Nobody hears of training that failed.',
+  );
+  demand(of('aws:sns/topicSubscription:TopicSubscription').length > 0, 'No alarm reaches the operator.');
+  for (const { name, inputs } of of('aws:sns/topicPolicy:TopicPolicy'))
+    for (const { principals } of Policy.parse(JSON.parse(String(inputs.policy))).Statement)
+      demand(
+        principals.length > 0 && principals.every(({ type }) => type === 'Service'),
+        `The topic policy ${name} lets others than AWS's own services raise alarms.`,
+      );
 
   const production = stage === 'production';
   demand(
@@ -258,6 +314,38 @@ export function violations({ resources, app }: Evaluated, stage: string): string
       found.push(`${who} would not start: ${error instanceof Error ? error.message : error}`);
     }
   }
+}
+
+/** Subnets by the names that SST's component gives them. */
+function inPrivate(where: unknown): boolean {
+  const text = JSON.stringify(where ?? '');
+  return (
+    text.includes('NetworkPrivateSubnet') &&
+    !text.includes('NetworkPublicSubnet') &&
+    !/"assignPublicIp":true/.test(text)
+  );
+}
+
+/** Beyond what is written down for the role, or less than that. */
+function permissionViolations({ name, inputs }: Resource): string[] {
+  const wanted = PERMISSIONS[name] ?? FROM_SST[name];
+  if (wanted === undefined) return [`The role ${name} is not among those reviewed.`];
+  const { inlinePolicies, managedPolicyArns } = Role.parse(inputs);
+  const given = inlinePolicies
+    .flatMap(({ policy }) => Policy.parse(JSON.parse(policy)).Statement)
+    .flatMap(({ actions, resources }) =>
+      actions.flatMap((action) => resources.map((on) => `${action} ${shortened(on)}`)),
+    )
+    .concat(managedPolicyArns.map((arn) => arn.split('/').at(-1) ?? arn));
+  return [
+    ...given.filter((one) => !wanted.includes(one)).map((one) => `${name} may do more than was reviewed: ${one}.`),
+    ...wanted.filter((one) => !given.includes(one)).map((one) => `${name} lacks ${one}.`),
+  ];
+}
+
+/** `arn:aws:s3:::images-physical/*` → `images/*` */
+function shortened(resource: string): string {
+  return resource.replace(/^arn:aws:[a-z0-9]+:[^:]*:[^:]*:/, '').replace('-physical', '');
 }
 
 function roleViolations({ name, inputs }: Resource): string[] {
