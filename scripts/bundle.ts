@@ -1,5 +1,5 @@
 // bundle: each entry into one ES module for Node, with everything in it but `external`.
-import { join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
@@ -12,12 +12,15 @@ export const WORKERS = {
   'prepare-worker.js': 'packages/datasets/src/prepare-worker.ts',
 };
 
-/** `entries`: file in `folder` → its source, from the repository's root. */
+/** `entries`: file in `folder` → its source, from the repository's root. What an entry imports when asked stands beside it in files of its own. */
 export async function bundle(entries: Record<string, string>, folder: string, external: string[]): Promise<void> {
   for (const [file, source] of Object.entries(entries))
     await build({
-      entryPoints: [join(root, source)],
-      outfile: join(folder, file),
+      entryPoints: [{ in: join(root, source), out: basename(file, extname(file)) }],
+      outdir: folder,
+      outExtension: { '.js': extname(file) },
+      splitting: true,
+      chunkNames: `${basename(file, extname(file))}-[hash]`,
       bundle: true,
       platform: 'node',
       format: 'esm',

@@ -14,46 +14,42 @@ interface QueueEvent {
   Records: { messageId: string; body: string; attributes: { ApproximateReceiveCount: string } }[];
 }
 
-export interface LambdaHandlers {
-  handler(event: LambdaEvent, context?: LambdaContext): Promise<unknown>;
-  queueHandler(event: QueueEvent): Promise<{ batchItemFailures: { itemIdentifier: string }[] }>;
+let opened: Promise<Services> | undefined;
+let answer: ReturnType<typeof handle> | undefined;
+
+function services(): Promise<Services> {
+  opened ??= createServices(readConfiguration(process.env)).catch((error: unknown) => {
+    opened = undefined;
+    throw error;
+  });
+  return opened;
 }
 
-/** The two handlers on services of one's own choosing. */
-export function createHandlers(open: () => Promise<Services>): LambdaHandlers {
-  let opened: Promise<Services> | undefined;
-  let answer: ReturnType<typeof handle> | undefined;
-  const services = () => {
-    opened ??= open().catch((error: unknown) => {
-      opened = undefined;
-      throw error;
-    });
-    return opened;
-  };
-  return {
-    async handler(event, context) {
-      answer ??= handle(createApp(await services(), { requestBytes: REQUEST_BYTES, requestSeconds: REQUEST_SECONDS }), {
-        isContentTypeBinary: (type) => !/^(text\/|application\/([a-z.+-]*\+)?json)/.test(type),
-      });
-      return answer(event, context);
-    },
-    async queueHandler(event) {
-      const { processMessage, configuration, platform } = await services();
-      const log = createLog(configuration.logLevel);
-      const messages = event.Records.map(({ messageId, body, attributes }) => ({
-        id: messageId,
-        text: body,
-        attempts: Number(attributes.ApproximateReceiveCount),
-      }));
-      const again = await consumeDelivered(platform.queue, processMessage, messages, {
-        signal: new AbortController().signal,
-        onEvent: ({ kind, messageId, attempts, code }) => {
-          if (kind !== 'done') log('warn', 'message', { kind, messageId, attempts, error: code });
-        },
-      });
-      return { batchItemFailures: again.map((itemIdentifier) => ({ itemIdentifier })) };
-    },
-  };
+// Whatever comes needs the model, so it is fetched while Lambda starts. What fails is tried again, and told, by the request.
+services()
+  .then(({ model }) => model())
+  .catch(() => {});
+
+export async function handler(event: LambdaEvent, context?: LambdaContext): Promise<unknown> {
+  answer ??= handle(createApp(await services(), { requestBytes: REQUEST_BYTES, requestSeconds: REQUEST_SECONDS }), {
+    isContentTypeBinary: (type) => !/^(text\/|application\/([a-z.+-]*\+)?json)/.test(type),
+  });
+  return answer(event, context);
 }
 
-export const { handler, queueHandler } = createHandlers(() => createServices(readConfiguration(process.env)));
+export async function queueHandler(event: QueueEvent): Promise<{ batchItemFailures: { itemIdentifier: string }[] }> {
+  const { processMessage, configuration, platform } = await services();
+  const log = createLog(configuration.logLevel);
+  const messages = event.Records.map(({ messageId, body, attributes }) => ({
+    id: messageId,
+    text: body,
+    attempts: Number(attributes.ApproximateReceiveCount),
+  }));
+  const again = await consumeDelivered(platform.queue, processMessage, messages, {
+    signal: new AbortController().signal,
+    onEvent: ({ kind, messageId, attempts, code }) => {
+      if (kind !== 'done') log('warn', 'message', { kind, messageId, attempts, error: code });
+    },
+  });
+  return { batchItemFailures: again.map((itemIdentifier) => ({ itemIdentifier })) };
+}

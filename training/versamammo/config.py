@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from versamammo.errors import TrainingError
+from versamammo.store import open_store
 
 T = TypeVar("T")
 
@@ -323,32 +324,41 @@ def head_tasks(config: Config) -> dict[str, Task]:
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Parse a YAML file. `overrides` are `dotted.key=yaml value`, applied before checking.
+    """Parse a YAML file, here or under s3://. `overrides` are `dotted.key=yaml value`, applied before checking.
 
     A file may begin with `extends: other.yaml` (beside it): its own keys then replace that file's, mapping by mapping.
 
     Raises:
         TrainingError: `bad-config`, naming the key and what was expected.
     """
-    document = _read(Path(path))
+    document = _read(str(path))
     for override in overrides:
         _apply(document, override)
     return parse_config(document)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: str) -> dict[str, Any]:
+    folder = path[: path.rfind("/") + 1]
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TrainingError("bad-config", f"The config {path} cannot be read: {error.strerror}.") from error
-    try:
-        document = yaml.load(text, Loader=_UniqueKeys)
+        document = yaml.load(_text(folder, path[len(folder) :]), Loader=_UniqueKeys)
     except yaml.YAMLError as error:
         raise TrainingError("bad-config", f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
         raise TrainingError("bad-config", f"{path} holds no mapping.")
     base = document.pop("extends", None)
-    return document if base is None else _merged(_read(path.parent / str(base)), document)
+    return document if base is None else _merged(_read(f"{folder}{base}"), document)
+
+
+def _text(folder: str, name: str) -> str:
+    if folder.startswith("s3://"):
+        body = open_store(folder).get(name)
+        if body is None:
+            raise TrainingError("bad-config", f"There is no config {folder}{name}.")
+        return body.decode("utf-8")
+    try:
+        return Path(folder, name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise TrainingError("bad-config", f"The config {folder}{name} cannot be read: {error.strerror}.") from error
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

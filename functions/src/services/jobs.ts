@@ -55,20 +55,18 @@ export function createTenantJobs(records: Records, jobs: Jobs) {
     const { value } = await stored(tenant, id);
     if (value.kind !== 'training' || isEnded(value)) return value;
     const stages = await Promise.all(value.stages.map((stage) => jobs.get(stage)));
-    const now = trainingState(
-      value,
-      stages.filter((stage) => stage !== null),
-    );
+    const now = trainingState(value, stages);
     return isEnded(now) ? change(tenant, id, () => now) : now;
   }
 
   return {
     get,
     change,
-    async make(
-      tenant: string,
-      job: Pick<TenantJob, 'kind' | 'name'> & { total: number; stages?: string[] },
-    ): Promise<TenantJob> {
+    /** As they were last known, in no order. */
+    async *list(tenant: string): AsyncIterable<TenantJob> {
+      for await (const { value } of records.query<TenantJob>(partitions.jobs(tenant))) yield value;
+    },
+    async make(tenant: string, job: Pick<TenantJob, 'kind' | 'name'> & { total: number }): Promise<TenantJob> {
       const now = new Date().toISOString();
       const made: TenantJob = {
         id: randomUUID(),
@@ -78,7 +76,7 @@ export function createTenantJobs(records: Records, jobs: Jobs) {
         progress: { done: 0, total: job.total, failed: 0 },
         failures: [],
         reason: null,
-        stages: job.stages ?? [],
+        stages: [],
         createdAt: now,
         endedAt: job.total === 0 ? now : null,
       };
@@ -159,7 +157,18 @@ function counted(job: TenantJob, item: number, failure: { code: string; message:
   };
 }
 
-function trainingState(job: TenantJob, stages: JobStatus[]): TenantJob {
+/** AWS Batch forgets jobs a week after they ended. */
+const FORGOTTEN_MS = 86_400_000;
+
+function trainingState(job: TenantJob, asked: (JobStatus | null)[]): TenantJob {
+  const stages = asked.filter((stage) => stage !== null);
+  if (stages.length < asked.length && Date.now() - Date.parse(job.createdAt) > FORGOTTEN_MS)
+    return {
+      ...job,
+      state: 'failed',
+      reason: 'Its jobs are no longer known: submitted again under its name, it goes on from its last checkpoint.',
+      endedAt: new Date().toISOString(),
+    };
   const done = stages.filter(({ state }) => state === 'succeeded').length;
   const broken = stages.find(({ state }) => state === 'failed' || state === 'cancelled');
   const running = stages.some(({ state }) => state === 'running');

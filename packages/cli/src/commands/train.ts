@@ -1,10 +1,14 @@
-// versamammo train STAGE… --config FILE --run FOLDER|s3://…: starts training's stages here, one after the other.
+// versamammo train STAGE… --config FILE --run PLACE: training's stages, here one after the other or on AWS as jobs.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { DEFAULT_TENANT } from '@versamammo/functions';
 import { VersaMammoError } from '@versamammo/schema';
-import type { Command } from '../command.ts';
+import type { Command, CommandContext } from '../command.ts';
+import { onAws } from '../connect.ts';
+import { cancelRun, followRun, listRuns, runName, submitRun } from '../train-on-aws.ts';
 import { UsageError } from '../usage-error.ts';
+import { list, text, whole } from '../values.ts';
 
 /** In the order in which they need each other. */
 export const STAGES = ['stage1', 'stage2', 'heads', 'answers', 'export', 'evaluate'] as const;
@@ -17,6 +21,8 @@ export class TrainError extends VersaMammoError {}
 export const command: Command = {
   summary: 'Train a model: teacher, student, heads, answers, export, evaluation',
   usage: `Usage: versamammo train STAGE… --config FILE --run FOLDER|s3://BUCKET/PREFIX [options]
+       versamammo train STAGE… --on aws --config FILE --run NAME [options]
+       versamammo train --on aws --list | --job ID [--cancel]
 
 Runs the named stages (${STAGES.join(', ')}; "all" for every one) in this order on this machine, by the Python package in
 training/. A stage that was interrupted goes on at its last checkpoint; one that is finished is left as it is.
@@ -27,22 +33,46 @@ training/. A stage that was interrupted goes on at its last checkpoint; one that
   --processes N      processes by torchrun, one for each GPU (default 1)
   --python FILE      interpreter with training's packages (default: training/.venv, else VERSAMAMMO_PYTHON)
 
-Example: versamammo train stage1 stage2 --config training/configs/lite.yaml --run runs/lite`,
+On AWS (the environment of a deployment, see docs/deploy.md) each stage is a Batch job that waits for the one before. The run
+is followed, its log lines included, until it ends or Ctrl-C, after which it goes on. Submitted again under its name it goes on
+from its last checkpoint.
+
+  --on aws           there instead of here
+  --run NAME         results are in s3://RUNS-BUCKET/runs/default-NAME
+  --detach           submit and return
+  --job ID           follow this one
+  --cancel           end it; what it has done stays
+  --list             all runs, newest first
+  --every SECONDS    how often to look (default 5)
+
+Examples:
+  versamammo train stage1 stage2 --config training/configs/lite.yaml --run runs/lite
+  versamammo train all --on aws --config training/configs/paper.yaml --run paper --set 'data.sets=[s3://BUCKET/imports/rsna]'`,
   options: {
     config: { type: 'string' },
     run: { type: 'string' },
     set: { type: 'string', multiple: true },
     processes: { type: 'string', default: '1' },
     python: { type: 'string' },
+    on: { type: 'string' },
+    detach: { type: 'boolean' },
+    job: { type: 'string' },
+    cancel: { type: 'boolean' },
+    list: { type: 'boolean' },
+    every: { type: 'string' },
   },
-  async run({ positionals, values, err, signal }) {
+  async run(context) {
+    const { positionals, values, err, signal } = context;
+    if (values.on !== undefined) return onTheCloud(context);
+    for (const flag of ['detach', 'job', 'cancel', 'list', 'every'])
+      if (values[flag] !== undefined) throw new UsageError(`--${flag} goes with --on aws.`);
     const stages = chosenStages(positionals);
     const config = needed(values.config, '--config');
     const run = needed(values.run, '--run');
     const processes = Number(values.processes);
     if (!Number.isInteger(processes) || processes < 1)
       throw new UsageError(`--processes takes a whole number from 1, not "${String(values.processes)}".`);
-    const overrides = Array.isArray(values.set) ? values.set.map(String) : [];
+    const overrides = list(values.set);
     const python = interpreter(typeof values.python === 'string' ? values.python : undefined);
     for (const stage of stages) {
       const status = await runStage(python, stageArguments(stage, { config, run, overrides, processes }), signal);
@@ -54,6 +84,32 @@ Example: versamammo train stage1 stage2 --config training/configs/lite.yaml --ru
     return 0;
   },
 };
+
+async function onTheCloud(context: CommandContext): Promise<number> {
+  const { positionals, values, json, out } = context;
+  if (values.on !== 'aws') throw new UsageError('--on takes aws.');
+  const seconds = whole(values.every, '--every', 1) ?? 5;
+  const job = text(values.job);
+  if (values.list === true) return onAws((services) => listRuns(services, context));
+  if (values.cancel === true && job === undefined) throw new UsageError('--cancel ends the run that --job names.');
+  if (job !== undefined)
+    return onAws((services) =>
+      values.cancel === true ? cancelRun(services, job, context) : followRun(services, job, context, seconds),
+    );
+  const run = {
+    name: runName(needed(values.run, '--run')),
+    stages: chosenStages(positionals),
+    config: needed(values.config, '--config'),
+    overrides: list(values.set),
+  };
+  return onAws(async (services) => {
+    const submitted = await submitRun(services, run);
+    const place = services.trainingRuns.placeOf(DEFAULT_TENANT, run.name);
+    if (json) out.write(`${JSON.stringify({ job: submitted.id, run: place, stages: submitted.stages })}\n`);
+    else out.write(`Run ${run.name} is job ${submitted.id}; it goes to ${place}.\n`);
+    return values.detach === true ? 0 : followRun(services, submitted.id, context, seconds);
+  });
+}
 
 /** Stages in their order, each once. Throws UsageError for an unknown one or none. */
 export function chosenStages(names: readonly string[]): Stage[] {

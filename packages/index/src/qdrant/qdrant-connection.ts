@@ -1,6 +1,6 @@
 // QdrantConnection: Qdrant's client with every request retried, and its failures in the index's words.
 import { setTimeout } from 'node:timers/promises';
-import { QdrantClient } from '@qdrant/js-client-rest';
+import type { QdrantClient } from '@qdrant/js-client-rest';
 import { IndexError } from '../index-error.ts';
 
 export interface QdrantServerOptions {
@@ -16,14 +16,15 @@ export interface QdrantServerOptions {
 const RETRIED = new Set([408, 409, 425, 429, 500, 502, 503, 504]);
 
 export class QdrantConnection {
-  readonly #client: QdrantClient;
+  /** Loaded only where Qdrant is used: it is a third of the whole program. */
+  readonly #client: Promise<QdrantClient>;
   readonly #retries: number;
 
   constructor({ url, apiKey, timeoutMilliseconds = 10_000, retries = 4 }: QdrantServerOptions) {
     const { protocol, hostname, port, pathname } = new URL(url);
     const https = protocol === 'https:';
     const prefix = pathname.replace(/\/+$/, '');
-    this.#client = new QdrantClient({
+    const options = {
       host: hostname,
       https,
       // The client takes 6333 for every address without a port, and forgets a path.
@@ -32,7 +33,8 @@ export class QdrantConnection {
       timeout: timeoutMilliseconds,
       checkCompatibility: false,
       ...(apiKey === undefined ? {} : { apiKey }),
-    });
+    };
+    this.#client = import('@qdrant/js-client-rest').then((module) => new module.QdrantClient(options));
     this.#retries = retries;
   }
 
@@ -45,7 +47,7 @@ export class QdrantConnection {
     for (let attempt = 0; ; attempt++) {
       signal?.throwIfAborted();
       try {
-        const result = await request(this.#client);
+        const result = await request(await this.#client);
         signal?.throwIfAborted();
         return result;
       } catch (error) {
