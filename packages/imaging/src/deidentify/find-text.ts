@@ -19,16 +19,19 @@ interface Glyph {
   ink: Ink;
 }
 
-/** Contrast to the background that ink must have, as a share of the brightest thing beside the breast, and at least. */
-const INK_SHARE = 0.3;
+/** Contrast to the background that ink must have, as a share of the brightest thing beside the breast, and at least: a bright marker does not hide faint
+ * writing, and letters that have grown together come apart further up. */
+const INK_SHARES = [0.3, 0.12, 0.55];
 const LEAST_INK = 0.06;
 /** Height of a character: in pixels at least, as a share of the long side at most. */
 const LEAST_HEIGHT = 5;
 const MOST_HEIGHT = 0.06;
 /** Kept clear around the breast, on the working grid: skin, hair and wires beside it are no writing. */
 const CLEARANCE = 4;
-/** The longest marker, `RXCCL` or `[RMLO]`, and a separator. More characters in a line are writing. */
-const MOST_IN_MARKER = 7;
+/** The longest marker, `RXCCL`. More characters in a row are writing. */
+const MOST_IN_MARKER = 5;
+/** Words further apart than this, in heights, are two rows. */
+const WORD_GAP = 2.5;
 /** Markers of side, view and technician all together. */
 const MOST_IN_MARKERS = 14;
 /** Below this height a marker cannot be told from other short words, and is taken for one. */
@@ -65,15 +68,21 @@ const MARKERS = new Set([
 ]);
 
 /** Lines that speak against indexing the image; empty where there is nothing but markers. */
-export function findText(grey: Pick<GreyImage, 'pixels' | 'rows' | 'columns' | 'padding'>): TextLine[] {
-  const glyphs = glyphsBeside(grey);
-  const lines = [...alignedRuns(glyphs), ...alignedRuns(glyphs.map(turned)).map(turnedLine)];
-  const writing = lines.filter(isWriting);
-  const markers = lines.filter((line) => !isWriting(line));
-  const total = markers.reduce((sum, { characters }) => sum + characters, 0);
-  const found = total > MOST_IN_MARKERS ? lines : writing;
-  return found.map(({ box, characters }) => ({ box, characters }));
+export function findText(grey: Picture): TextLine[] {
+  const beside = besideBreast(grey);
+  for (const share of INK_SHARES) {
+    const glyphs = glyphsIn(grey, beside, share);
+    const lines = [...rowsOf(glyphs), ...rowsOf(glyphs.map(turned)).map(turnedLine)];
+    const writing = lines.filter(isWriting);
+    const markers = lines.filter((line) => !isWriting(line));
+    const total = markers.reduce((sum, { characters }) => sum + characters, 0);
+    const found = total > MOST_IN_MARKERS ? lines : writing;
+    if (found.length > 0) return found.map(({ box, characters }) => ({ box, characters }));
+  }
+  return [];
 }
+
+type Picture = Pick<GreyImage, 'pixels' | 'rows' | 'columns' | 'padding'>;
 
 interface Line extends TextLine {
   glyphs: Glyph[];
@@ -89,25 +98,41 @@ function isWriting({ glyphs, characters, box }: Line): boolean {
   return ![...MARKERS].some((marker) => differences(word, marker) <= (marker.length > 2 ? 1 : 0));
 }
 
-/** Bright connected specks of a character's size outside the breast. */
-function glyphsBeside(grey: Pick<GreyImage, 'pixels' | 'rows' | 'columns' | 'padding'>): Glyph[] {
+interface Beside {
+  /** 1 for pixels that are not breast. */
+  outside: Uint8Array;
+  background: number;
+  brightest: number;
+}
+
+function besideBreast(grey: Picture): Beside {
   const { pixels, rows, columns } = grey;
   const breast = segmentBreast(grey);
   const near = breast && dilate(breast.mask, CLEARANCE);
   const background = breast?.background ?? 0;
-  const beside = new Uint8Array(pixels.length);
+  const outside = new Uint8Array(pixels.length);
   let brightest = 0;
   for (let y = 0, i = 0; y < rows; y++) {
     const row = near === null ? 0 : Math.floor((y * near.rows) / rows) * near.columns;
     for (let x = 0; x < columns; x++, i++) {
       if (near !== null && near.inside[row + Math.floor((x * near.columns) / columns)] === 1) continue;
-      beside[i] = 1;
+      outside[i] = 1;
       brightest = Math.max(brightest, pixels[i] ?? 0);
     }
   }
-  const threshold = background + Math.max(LEAST_INK, INK_SHARE * (brightest - background));
+  return { outside, background, brightest };
+}
+
+/** Bright connected specks of a character's size outside the breast. */
+function glyphsIn(
+  { pixels, rows, columns }: Picture,
+  { outside, background, brightest }: Beside,
+  share: number,
+): Glyph[] {
+  const threshold = background + Math.max(LEAST_INK, share * (brightest - background));
   const tallest = MOST_HEIGHT * Math.max(rows, columns);
-  const isInk = beside.map((outside, i) => (outside === 1 && (pixels[i] ?? 0) > threshold ? 1 : 0));
+  const isInk = new Uint8Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) isInk[i] = outside[i] === 1 && (pixels[i] as number) > threshold ? 1 : 0;
   const glyphs: Glyph[] = [];
   for (let i = isInk.indexOf(1); i >= 0; i = isInk.indexOf(1, i + 1)) {
     const glyph = trace(i, columns, isInk);
@@ -175,32 +200,48 @@ function isGlyph({ ink, characters }: Glyph, tallest: number): boolean {
   return filled > 0.12 && (filled < 0.9 || columns < 0.4 * rows);
 }
 
-/** Runs of two and more glyphs of one height on one line, left to right. */
-function alignedRuns(glyphs: Glyph[]): Line[] {
-  const open: Glyph[][] = [];
-  for (const glyph of [...glyphs].sort((a, b) => a.x0 - b.x0)) {
-    const run = open.find((candidate) => {
-      const last = candidate.at(-1);
-      return last !== undefined && follows(last, glyph);
-    });
-    if (run === undefined) open.push([glyph]);
-    else run.push(glyph);
-  }
-  return open
-    .map((run) => ({
-      box: [
-        Math.min(...run.map(({ x0 }) => x0)),
-        Math.min(...run.map(({ y0 }) => y0)),
-        Math.max(...run.map(({ x1 }) => x1)),
-        Math.max(...run.map(({ y1 }) => y1)),
-      ] as const,
-      characters: run.reduce((sum, { characters }) => sum + characters, 0),
-      glyphs: run,
-    }))
+/** Rows of words of two and more glyphs, of one height and on one line, left to right. */
+function rowsOf(glyphs: Glyph[]): Line[] {
+  const words = runs(glyphs, (glyph) => glyph, MOST_LETTER_GAP)
+    .map(lineOf)
     .filter(({ characters }) => characters > 1);
+  return runs(words, ({ box: [x0, y0, x1, y1] }) => ({ x0, y0, x1, y1 }), WORD_GAP).map((row) =>
+    lineOf(row.flatMap((word) => word.glyphs)),
+  );
 }
 
-function follows(a: Glyph, b: Glyph): boolean {
+/** Letters of a word are at most this far apart, in heights. */
+const MOST_LETTER_GAP = 1.5;
+
+type Extent = Pick<Glyph, 'x0' | 'y0' | 'x1' | 'y1'>;
+
+function runs<T>(things: T[], extent: (thing: T) => Extent, gap: number): T[][] {
+  const open: T[][] = [];
+  for (const thing of [...things].sort((a, b) => extent(a).x0 - extent(b).x0)) {
+    const run = open.find((candidate) => {
+      const last = candidate.at(-1);
+      return last !== undefined && follows(extent(last), extent(thing), gap);
+    });
+    if (run === undefined) open.push([thing]);
+    else run.push(thing);
+  }
+  return open;
+}
+
+function lineOf(glyphs: Glyph[]): Line {
+  return {
+    box: [
+      Math.min(...glyphs.map(({ x0 }) => x0)),
+      Math.min(...glyphs.map(({ y0 }) => y0)),
+      Math.max(...glyphs.map(({ x1 }) => x1)),
+      Math.max(...glyphs.map(({ y1 }) => y1)),
+    ],
+    characters: glyphs.reduce((sum, { characters }) => sum + characters, 0),
+    glyphs,
+  };
+}
+
+function follows(a: Extent, b: Extent, most: number): boolean {
   const [ha, hb] = [a.y1 - a.y0, b.y1 - b.y0];
   const tall = Math.max(ha, hb);
   const gap = b.x0 - a.x1;
@@ -208,7 +249,7 @@ function follows(a: Glyph, b: Glyph): boolean {
     tall <= 1.5 * Math.min(ha, hb) &&
     Math.abs(a.y1 + a.y0 - b.y1 - b.y0) <= 0.5 * tall &&
     gap >= -0.2 * tall &&
-    gap <= 1.5 * tall
+    gap <= most * tall
   );
 }
 

@@ -1,12 +1,5 @@
-// The burnt-in marker of side and view, as a device writes it into a corner: a 5 × 7 font of the letters it needs.
-
-const GLYPHS: Readonly<Record<string, readonly string[]>> = {
-  L: ['X....', 'X....', 'X....', 'X....', 'X....', 'X....', 'XXXXX'],
-  R: ['XXXX.', 'X...X', 'X...X', 'XXXX.', 'X.X..', 'X..X.', 'X...X'],
-  C: ['.XXX.', 'X...X', 'X....', 'X....', 'X....', 'X...X', '.XXX.'],
-  M: ['X...X', 'XX.XX', 'X.X.X', 'X.X.X', 'X...X', 'X...X', 'X...X'],
-  O: ['.XXX.', 'X...X', 'X...X', 'X...X', 'X...X', 'X...X', '.XXX.'],
-};
+// The burnt-in marker of side and view, as a device writes it into a corner.
+import { GLYPH_COLUMNS, GLYPHS } from '../deidentify/bitmap-font.ts';
 
 /** Draws `text` in white with its top right corner at (right, top), letters `size` pixels high. */
 export function drawMarker(
@@ -20,14 +13,13 @@ export function drawMarker(
   const scale = Math.max(1, Math.round(size / 7));
   const left = right - text.length * 6 * scale;
   for (const [n, letter] of [...text].entries())
-    for (const [row, line] of (GLYPHS[letter] ?? []).entries())
-      for (const [column, mark] of [...line].entries()) {
-        if (mark !== 'X') continue;
-        for (let dy = 0; dy < scale; dy++)
-          for (let dx = 0; dx < scale; dx++) {
-            const x = left + (n * 6 + column) * scale + dx;
-            const y = top + row * scale + dy;
-            if (x >= 0 && x < columns) pixels[y * columns + x] = 1;
-          }
-      }
+    for (const [i, mark] of (GLYPHS.get(letter) ?? []).entries()) {
+      if (mark === 0) continue;
+      for (let dy = 0; dy < scale; dy++)
+        for (let dx = 0; dx < scale; dx++) {
+          const x = left + (n * 6 + (i % GLYPH_COLUMNS)) * scale + dx;
+          const y = top + Math.floor(i / GLYPH_COLUMNS) * scale + dy;
+          if (x >= 0 && x < columns) pixels[y * columns + x] = 1;
+        }
+    }
 }
