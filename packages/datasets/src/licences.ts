@@ -23,6 +23,11 @@ export const RSNA_RULES: Licence = {
   commercialUse: false,
 };
 
+/** Terms that were not read when the adapter was written: read them at `url`; until then nothing computed is passed on. */
+export function unverified(url: string): Licence {
+  return { id: 'unverified', url, releasable: false, commercialUse: false };
+}
+
 /** Research use under an agreement with the publisher; nothing computed from it is passed on without asking. */
 export function researchOnly(id: string, url: string | null): Licence {
   return { id, url, releasable: false, commercialUse: false };

@@ -273,6 +273,130 @@ describe('adapters', () => {
     });
   });
 
+  it('bmcd: the recent exam has the labels, the prior one none', async () => {
+    const header =
+      'Folder #,Breast (Right/Left),BI-RADS categories for breast density,BI-RADS categories for classification \n';
+    const files = {
+      'Normal_case.csv': `${header}1,Right,b,1\n`,
+      'Suspicious_case.csv': `${header}1,Right,C,4b\n`,
+      'Dataset/Normal_cases/1/CC_recent.dcm': encodePhantomDicom(phantom(41, { longSide: 96 })),
+      'Dataset/Suspicious_cases/1/CC_recent.dcm': dicom,
+      'Dataset/Suspicious_cases/1/CC_prior.dcm': encodePhantomDicom(phantom(42, { longSide: 96 })),
+    };
+    const { cases } = await prepared('bmcd', files);
+    expect(
+      cases.map(({ patient, labels }) => [patient, labels.timePoint, labels.birads, labels.density, labels.view]),
+    ).toEqual([
+      ['Normal-1', 'current', 1, 'B', 'CC'],
+      ['Suspicious-1', 'prior', null, null, 'CC'],
+      ['Suspicious-1', 'current', 4, 'C', 'CC'],
+    ]);
+    const from = await folderOf('bmcd-odd', { ...files, 'Dataset/Normal_cases/1/extra.dcm': dicom });
+    await expect(adapterNamed('bmcd').list({ from, settings: {}, longSide: 64 })).rejects.toMatchObject({
+      code: 'unexpected-layout',
+      message: expect.stringContaining('Normal_cases/1/extra.dcm'),
+    });
+  });
+
+  it('dmid: several rows an image, circles, spaces and a slip of the pen', async () => {
+    const [x0, y0, x1, y1] = made.lesions[0]?.box ?? [0, 0, 0, 0];
+    const { cases } = await prepared('dmid', {
+      'Metadata.csv': `ID,view,background tissue,abnormality,pathology,x,y,radius\nIMG001 ,CC RT,G,CIRC+ CLAC,M,${(x0 + x1) / 2},${(y0 + y1) / 2},${(x1 - x0) / 2}\nIMG001,CCRT,-,ASYM,B,-,-,-\nIMG002,MLO LT,F,NORM,N,-,-,-\n`,
+      'DICOM Images/DICOM Images/IMG001.dcm': dicom,
+      'DICOM Images/DICOM Images/IMG002.dcm': encodePhantomDicom(phantom(43, { longSide: 96 })),
+    });
+    expect(cases[0]?.labels).toMatchObject({
+      laterality: 'R',
+      view: 'CC',
+      miasDensity: 'G',
+      density: null,
+      pathology: 'malignant',
+      cancer: true,
+      findings: ['mass', 'calcification', 'asymmetry'],
+      massMargins: ['circumscribed'],
+    });
+    expect(cases[0]?.lesions).toMatchObject([{ finding: 'mass', pathology: 'malignant' }]);
+    expect(cases[1]?.labels).toMatchObject({
+      laterality: 'L',
+      view: 'MLO',
+      pathology: 'normal',
+      cancer: false,
+      findings: [],
+    });
+  });
+
+  it('kau-bcmd: the folder is the category; an image in two of them has none', async () => {
+    const other = encodePhantomPng(phantom(44, { longSide: 96 }));
+    const { record, cases } = await prepared('kau-bcmd', {
+      'Birad4/BC1/2018_BC001_CC_R.jpg': jpeg(),
+      'Birad4/2018_BC002_MLO_L.jpg': other,
+      'Birad5/2018_BC002_MLO_L.jpg': other,
+      'Birad1/note 7.jpg': other,
+    });
+    expect(cases.map(({ patient, labels }) => [patient, labels.birads, labels.laterality, labels.view])).toEqual([
+      ['BC001', 4, 'R', 'CC'],
+    ]);
+    expect(record.refused.map(({ code }) => code).sort()).toEqual(['contradictory', 'unlabelled']);
+  });
+
+  it('lamis: folders are labels, as published', async () => {
+    const { cases } = await prepared('lamis', {
+      'maling/BIRADS V/ACR3/x_P118_81329_R_CC.dcm': dicom,
+      'Normal/BARADS I/ACR1/x_P9_1_L_MLO.dcm': encodePhantomDicom(phantom(45, { longSide: 96 })),
+    });
+    expect(
+      cases.map(({ patient, exam, labels: { birads, density, pathology, cancer } }) => [
+        patient,
+        exam,
+        birads,
+        density,
+        pathology,
+        cancer,
+      ]),
+    ).toEqual([
+      ['P9', 'P9-1', 1, 'A', 'normal', false],
+      ['P118', 'P118-81329', 5, 'C', 'malignant', true],
+    ]);
+    const from = await folderOf('lamis-odd', { 'maling/Normal/x_P1_2_R_CC.dcm': dicom });
+    await expect(adapterNamed('lamis').list({ from, settings: {}, longSide: 64 })).rejects.toMatchObject({
+      code: 'unexpected-layout',
+      message: expect.stringContaining('maling/Normal/x_P1_2_R_CC.dcm'),
+    });
+  });
+
+  it('mm: without cancer is neither normal nor benign', async () => {
+    const { record, cases } = await prepared('mm', {
+      'Original Dataset/Cancer/IMG (1).jpg': jpeg(),
+      'Original Dataset/Non-Cancer/IMG (1).png': encodePhantomPng(phantom(46, { longSide: 96 })),
+      'Original Dataset/Non-Cancer/copy.png': encodePhantomPng(phantom(46, { longSide: 96 })),
+    });
+    expect(cases.map(({ labels }) => [labels.cancer, labels.pathology])).toEqual([
+      [true, 'malignant'],
+      [false, null],
+    ]);
+    expect(new Set(cases.map(({ patient }) => patient)).size).toBe(2);
+    expect(record.refused).toMatchObject([{ code: 'unlabelled' }]);
+  });
+
+  it('nlbs: paths with backslashes, a false alarm is no cancer', async () => {
+    const header = 'File Path,Image Laterality,View Position,Cancer,False Positive\n';
+    const { cases } = await prepared('nlbs', {
+      'NLBSP-metadata.csv': `${header}Cancer\\S1\\a.dcm,R,CC,1,0\nFP\\S2\\b.dcm,L,MLO,0,1\n`,
+      'Cancer/S1/a.dcm': dicom,
+      'FP/S2/b.dcm': encodePhantomDicom(phantom(47, { longSide: 96 })),
+    });
+    expect(cases.map(({ patient, labels }) => [patient, labels.cancer, labels.pathology, labels.outcomeBasis])).toEqual(
+      [
+        ['S1', true, 'malignant', 'biopsy'],
+        ['S2', false, null, 'none'],
+      ],
+    );
+    const from = await folderOf('nlbs-odd', { 'NLBSP-metadata.csv': `${header}Cancer\\S1\\a.dcm,R,CC,1,1\n` });
+    await expect(adapterNamed('nlbs').list({ from, settings: {}, longSide: 64 })).rejects.toMatchObject({
+      code: 'unexpected-layout',
+    });
+  });
+
   it('folder: headers say patient (hashed), side and view; labels.csv says more', async () => {
     const { cases } = await prepared('folder', {
       'a/one.dcm': dicom,

@@ -7,7 +7,7 @@ import { DatasetError } from '../dataset-error.ts';
 import { mapped, unique, worstPathology } from '../label-table.ts';
 import { researchOnly } from '../licences.ts';
 
-const MIAS_CLASS: Readonly<Record<string, { finding: Finding; margin: MassMargin | null } | null>> = {
+export const MIAS_CLASS: Readonly<Record<string, { finding: Finding; margin: MassMargin | null } | null>> = {
   CALC: { finding: 'calcification', margin: null },
   CIRC: { finding: 'mass', margin: 'circumscribed' },
   SPIC: { finding: 'mass', margin: 'spiculated' },
@@ -16,6 +16,8 @@ const MIAS_CLASS: Readonly<Record<string, { finding: Finding; margin: MassMargin
   ASYM: { finding: 'asymmetry', margin: null },
   NORM: null,
 };
+/** Three levels of background tissue, not those of BI-RADS. */
+export const MIAS_DENSITY = { F: 'F', G: 'G', D: 'D' } as const;
 const SEVERITY: Readonly<Record<string, Pathology>> = { B: 'benign', M: 'malignant' };
 const SIDE = 1024;
 
@@ -45,7 +47,7 @@ export const mias: Adapter = {
           laterality: number % 2 === 0 ? 'L' : 'R',
           view: 'MLO',
           modality: 'film',
-          miasDensity: mapped({ F: 'F', G: 'G', D: 'D' } as const, marks[0]?.tissue ?? '', 'background tissue'),
+          miasDensity: mapped(MIAS_DENSITY, marks[0]?.tissue ?? '', 'background tissue'),
           pathology,
           cancer: pathology === null ? null : pathology === 'malignant',
           findings: unique(abnormal.map(({ finding }) => finding)),

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import type { Adapter, SourceImage } from '../adapter.ts';
 import { readCsv } from '../csv.ts';
-import { ageOf, DENSITY_A_TO_D, isEmpty, mapped, wholeNumber } from '../label-table.ts';
+import { mapped } from '../label-table.ts';
 import { RSNA_RULES } from '../licences.ts';
-import { RSNA_CITATION, RSNA_VIEW, rsnaBasis } from './rsna-512.ts';
+import { RSNA_CITATION, rsnaLabels } from './rsna-labels.ts';
 
 const COLUMNS = [
   'site_id',
@@ -41,18 +41,7 @@ export const rsna: Adapter = {
         pixels: { file: `train_images/${row.patient_id}/${row.image_id}.dcm` },
         patient: row.patient_id,
         exam: null,
-        labels: {
-          laterality: mapped({ L: 'L', R: 'R' } as const, row.laterality, 'laterality'),
-          view: mapped(RSNA_VIEW, row.view, 'view'),
-          modality: 'ffdm',
-          birads: wholeNumber(row.BIRADS, 'BIRADS', [0, 2]),
-          density: isEmpty(row.density) ? null : mapped(DENSITY_A_TO_D, row.density, 'density'),
-          cancer,
-          outcomeBasis: rsnaBasis(cancer, row.biopsy),
-          age: ageOf(row.age, 'age'),
-          site: row.site_id,
-          machine: row.machine_id,
-        },
+        labels: rsnaLabels({ ...row, birads: row.BIRADS }, cancer),
         lesions: [],
         publisherSplit: null,
         raw: row.raw,
