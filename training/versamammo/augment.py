@@ -60,9 +60,7 @@ class Geometry:
     degrees: float
 
     @staticmethod
-    def draw(
-        shape: tuple[int, ...], rng: np.random.Generator, how: Augment, area: tuple[float, float]
-    ) -> Geometry:
+    def draw(shape: tuple[int, ...], rng: np.random.Generator, how: Augment, area: tuple[float, float]) -> Geometry:
         rows, columns = shape
         share = rng.uniform(*area)
         aspect = math.exp(rng.uniform(math.log(how.aspect[0]), math.log(how.aspect[1])))

@@ -160,10 +160,9 @@ def choose(
     mean = train.mean(0).astype(np.float16).astype(np.float32)
     apart = source_directions(train, sources)
     for without in (False, True) if len(apart) else (False,):
-        kept = np.eye(train.shape[1], dtype=np.float32)
-        if without:
-            kept -= apart.T @ apart
-        inside = (train - mean) @ kept
+        left_out = apart if without else apart[:0]
+        inside = train - mean
+        inside = inside - (inside @ left_out.T) @ left_out
         supervised = directions(inside, targets)
         principal_axes = principal(inside)
         sizes = sorted({min(size, dimension) for size in DIMENSIONS})
@@ -174,7 +173,7 @@ def choose(
                 ", without sources" if without else ""
             )
             # rounded as the bundle stores it
-            weight = (parts @ kept).astype(np.float16).astype(np.float32)
+            weight = (parts - (parts @ left_out.T) @ left_out).astype(np.float16).astype(np.float32)
             candidate = Projection(mean, weight, name, tried)
             tried[name] = judge(candidate(train), candidate(validation), targets)
             if best is None or sum(tried[name].values()) > sum(tried[best.chosen].values()):
