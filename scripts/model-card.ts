@@ -14,7 +14,7 @@ const { values } = parseArgs({
 });
 const prepared = resolve(root, values.prepared);
 
-for (const set of SETS) {
+for (const [i, set] of SETS.entries()) {
   if (existsSync(join(prepared, set, 'cases.jsonl'))) continue;
   const source = join(shared, 'data', set);
   if (!existsSync(source)) {
@@ -33,6 +33,8 @@ for (const set of SETS) {
     join(prepared, set),
     '--long-side',
     '512',
+    // Duplicates in the sets before it follow those into their split.
+    ...SETS.slice(0, i).flatMap((other) => ['--against', join(prepared, other)]),
   ]);
 }
 run(

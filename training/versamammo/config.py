@@ -298,6 +298,8 @@ class Export:
     bundle: str | None = None
     #: Other runs whose stage-2 encoders `evaluate` sets beside the bundle: row → run.
     compare: dict[str, str] = field(default_factory=dict)
+    #: Prepared sets that nothing was trained on: `evaluate` judges the bundle on them too (as `evaluate --also SET` does).
+    also: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def run(config: Config, run_uri: str, *, also: Sequence[str] = (), check: bool =
     store.put("README.md", text.encode())
     store.put("manifest.json", (json.dumps(complete, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
     print(text)
-    for uri in also:
+    for uri in [*how.also, *also]:
         table, found = external.report(config, manifest, store, sets, uri, device)
         print(table)
         store.put(f"card/external-{found[BUNDLE][0].source}.json", external.document(found))
