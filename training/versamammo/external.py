@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
+from sklearn.model_selection import StratifiedGroupKFold
 
 from versamammo import baselines, bootstrap, calibration, metrics
 from versamammo.config import Config
@@ -69,26 +71,30 @@ def measures(data: PreparedDataset, vectors: np.ndarray) -> Iterator[Measure]:
         )
 
 
-def folds(patients: tuple[str, ...], count: int, seed: int = 0) -> np.ndarray:
-    """Fold of each image: whole patients, in seeded order."""
-    names, of = np.unique(np.asarray(patients), return_inverse=True)
-    place = np.empty(len(names), int)
-    place[np.random.default_rng(seed).permutation(len(names))] = np.arange(len(names)) % count
-    return place[of]
+def folds(patients: tuple[str, ...], classes: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """Fold of each image: whole patients, each fold with its share of every answer."""
+    fold = np.zeros(len(classes), int)
+    split = StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(classes, classes, list(patients))
+    for k, (_, out) in enumerate(split):
+        fold[out] = k
+    return fold
 
 
 def _in_folds(
     name: str, source: str, patients: tuple[str, ...], vectors: np.ndarray, classes: np.ndarray
 ) -> Iterator[Measure]:
     count = int(classes.max()) + 1
-    fold = folds(patients, FOLDS)
+    fold = folds(patients, classes, FOLDS)
     score = np.zeros((len(classes), count))
     found = {m: np.full(len(classes), np.nan) for m in ("P@5", "mAP@10", "nDCG@10", "chance")}
     for k in range(FOLDS):
         out, rest = np.where(fold == k)[0], np.where(fold != k)[0]
         strength = _strength(vectors[rest], classes[rest], tuple(patients[i] for i in rest))
         weight, bias, seen = fit_logistic(vectors[rest], classes[rest], strength)
-        score[np.ix_(out, seen)] = calibration.softmax(vectors[out] @ weight.T + bias)
+        # ranks: the scores of two folds come from two probes, and are compared only by their place among their own
+        score[np.ix_(out, seen)] = rankdata(calibration.softmax(vectors[out] @ weight.T + bias), axis=0) / (
+            len(out) + 1
+        )
         for m, values in metrics.retrieval(vectors[out], vectors[rest], classes[out], classes[rest]).items():
             found[m][out] = values
     yield Measure(f"{name} AUC, probe", source, "macro_auc", patients, np.eye(count)[classes], score, 0.5)
@@ -99,7 +105,7 @@ def _in_folds(
 
 def _strength(vectors: np.ndarray, classes: np.ndarray, patients: tuple[str, ...]) -> float:
     """The strength of the best AUC on one fold of the rest."""
-    held = folds(patients, 4, seed=1) == 0
+    held = folds(patients, classes, 4, seed=1) == 0
 
     def judged(strength: float) -> float:
         weight, bias, seen = fit_logistic(vectors[~held], classes[~held], strength)
