@@ -30,13 +30,18 @@ try {
     strict: true,
     noEmit: true,
     target: 'ES2024',
-    module: 'NodeNext',
     lib: ['ES2024', 'DOM', 'DOM.Iterable'],
     types: ['node'],
     typeRoots: [join(root, 'node_modules/@types')],
   };
-  writeFileSync(join(sdk, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
-  run(sdk, process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']);
+  for (const how of [{ module: 'NodeNext' }, { module: 'ESNext', moduleResolution: 'Bundler' }]) {
+    writeFileSync(
+      join(sdk, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions: { ...compilerOptions, ...how }, include: ['*.ts'] }),
+    );
+    run(sdk, process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']);
+    console.log(`ok the SDK's types, ${how.moduleResolution ?? how.module}`);
+  }
   const script = "import { VersaMammo } from '@versamammo/sdk'; console.log(typeof new VersaMammo().search)";
   const printed = run(sdk, process.execPath, ['--input-type=module', '-e', script]);
   expect(printed.trim() === 'function', 'the SDK, imported', printed);

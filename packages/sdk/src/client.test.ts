@@ -98,6 +98,30 @@ describe('requests', () => {
     expect(new Set(seen.map(({ headers }) => headers.get('idempotency-key'))).size).toBe(1);
   });
 
+  it('retries an answer that breaks off, and does not wait for one that never ends', async () => {
+    const body = (end: (controller: ReadableStreamDefaultController) => void) =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            controller.enqueue(new TextEncoder().encode('{"id":'));
+            end(controller);
+          },
+        }),
+      );
+    const broken = body((controller) => controller.error(new TypeError('terminated')));
+    const { client, seen } = clientOf([broken, Response.json({ id: 'a' })]);
+    expect(await client.jobs.get('a')).toEqual({ id: 'a' });
+    expect(seen).toHaveLength(2);
+
+    const waiting = new VersaMammo({
+      maxRetries: 0,
+      timeout: 50,
+      fetch: async (_input, init) =>
+        body((controller) => init?.signal?.addEventListener('abort', () => controller.error(init.signal?.reason))),
+    });
+    await expect(waiting.jobs.get('a')).rejects.toThrow(TimeoutError);
+  });
+
   it('gives up after its retries, and at once when asked to wait too long', async () => {
     const { client, seen } = clientOf([problem(429, 'rate-limited', { 'retry-after': '3600' })]);
     await expect(client.me()).rejects.toBeInstanceOf(RateLimitError);

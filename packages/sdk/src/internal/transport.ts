@@ -36,6 +36,7 @@ export interface CallOptions extends RequestOptions {
 }
 
 const RETRIED = new Set([408, 429, 500, 502, 503, 504]);
+const NO_BODY = new Set([204, 205, 304]);
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 8_000;
 /** A server that asks for more patience than this gets its error reported instead. */
@@ -99,7 +100,12 @@ export class Transport {
     if (body !== undefined) init.body = body;
     if (body instanceof ReadableStream) init.duplex = 'half';
     try {
-      return await this.options.fetch(url, init);
+      const response = await this.options.fetch(url, init);
+      // Read to its end here: an answer that breaks off, or is slow to come, is a failed try like any other.
+      return new Response(NO_BODY.has(response.status) ? null : await response.arrayBuffer(), {
+        status: response.status,
+        headers: response.headers,
+      });
     } catch (error) {
       if (call.signal?.aborted) throw new AbortedError('The request was aborted.', { cause: error });
       if (timeout.aborted)
@@ -111,8 +117,7 @@ export class Transport {
 }
 
 async function toError(response: Response): Promise<APIError> {
-  const text = await response.text().catch(() => '');
-  return APIError.from(response.status, parseProblem(text), response.headers);
+  return APIError.from(response.status, parseProblem(await response.text()), response.headers);
 }
 
 function parseProblem(text: string): ProblemDetails | null {
