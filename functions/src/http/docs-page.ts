@@ -8,9 +8,9 @@ export const DOCS_HTML = `<!doctype html>
 <link rel="stylesheet" href="docs/style.css">
 </head>
 <body>
-<header><h1>VersaMammo API</h1><p id="about"></p><p class="notice">For research use only. Not a medical device.</p>
+<header><h1>VersaMammo API</h1><p id="about" class="notice"></p>
 <p>Machine-readable: <a href="openapi.json">openapi.json</a></p></header>
-<main id="operations"><noscript>This page needs JavaScript; openapi.json says the same.</noscript></main>
+<main id="operations"><noscript>For research use only. Not a medical device. This page needs JavaScript; openapi.json says the same.</noscript></main>
 <section><h2>Schemas</h2><div id="schemas"></div></section>
 <script src="docs/page.js"></script>
 </body>
@@ -56,7 +56,8 @@ const fields = (schema) => {
 const resolve = (api, schema) => (schema && schema.$ref ? api.components.schemas[nameOf(schema)] : schema);
 fetch('openapi.json').then((answer) => answer.json()).then((api) => {
   document.getElementById('about').textContent = api.info.description + ' Version ' + api.info.version + '.';
-  const groups = new Map();
+  const groups = new Map((api.tags || []).map(({ name }) => [name, []]));
+  const abouts = new Map((api.tags || []).map(({ name, description }) => [name, description]));
   for (const [path, methods] of Object.entries(api.paths))
     for (const [method, operation] of Object.entries(methods)) {
       const tag = (operation.tags || ['other'])[0];
@@ -65,7 +66,8 @@ fetch('openapi.json').then((answer) => answer.json()).then((api) => {
     }
   const main = document.getElementById('operations');
   for (const [tag, operations] of groups) {
-    main.append(make('h2', tag));
+    if (operations.length === 0) continue;
+    main.append(make('h2', tag), make('p', abouts.get(tag) || ''));
     for (const { path, method, operation } of operations) {
       const summary = make('summary', '', Object.assign(make('span', method), { className: 'method' }), make('code', path), ' ', operation.summary || '');
       const box = make('details', '', summary, make('p', operation.description || ''));

@@ -4,7 +4,7 @@ import { type Density, type Laterality, RESEARCH_USE } from '@versamammo/schema'
 import type { Command } from '../command.ts';
 import { CONNECTION_OPTIONS, CONNECTION_USAGE, withClient } from '../connect.ts';
 import { progress } from '../terminal/progress.ts';
-import { text, whole } from '../values.ts';
+import { whole } from '../values.ts';
 
 const DENSITIES: readonly Density[] = ['A', 'B', 'C', 'D'];
 const LONG_SIDE = 1024;
@@ -56,11 +56,10 @@ Example: versamammo demo --count 40 && versamammo search left-mlo.dcm --collecti
         bar.update(i + 1);
       }
       bar.end();
-      const seen = text(context.values.url) ?? process.env.VERSAMAMMO_URL ?? 'http://127.0.0.1:8080';
       if (context.json) for (const id of ids) context.out.write(`${JSON.stringify({ id })}\n`);
       else
         context.out.write(
-          `${count} synthetic mammograms are in the collection "demo". Search among them: versamammo search FILE --collection demo\nLook at one, with its lesions, while the server runs: ${seen}/v1/images/${ids[0]}/preview?boxes=true\n${RESEARCH_USE}\n`,
+          `${count} synthetic mammograms are in the collection "demo". Search among them: versamammo search FILE --collection demo\nLook at one, with what was found on it, where the server runs: /v1/images/${ids[0]}/preview?boxes=true\n${RESEARCH_USE}\n`,
         );
       return 0;
     }),
