@@ -9,7 +9,7 @@ import { UsageError } from './usage-error.ts';
 type Output = Record<string, unknown>;
 
 /** Files on their way at once: enough that every core decodes or runs the model while others wait for the disk. */
-const AT_ONCE = 2 * Math.min(8, availableParallelism()) + 1;
+const AT_ONCE = 2 * Math.min(4, availableParallelism()) + 1;
 
 /**
  * Calls `work` for each file, a few at a time, and prints in the order given. Exit status 1 if one failed. Throws what concerns

@@ -15,7 +15,8 @@ export const command: Command = {
 
 What every head of the bundle says about each image, with calibrated probabilities; boxes are in pixels of the file.
 
-  --masks DIR        write each mask as a PNG of the file's size, named by the file's place on the command line
+  --masks DIR        write each mask as a PNG of the file's size, named by the file's place on the command line;
+                     with --json "mask" is the path of the first, "segmentations" has all
 ${CONNECTION_USAGE}
 
 Example: versamammo analyze left-mlo.dcm --masks masks`,

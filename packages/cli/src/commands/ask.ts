@@ -7,6 +7,8 @@ import { table } from '../terminal/table.ts';
 import { UsageError } from '../usage-error.ts';
 import { json, list } from '../values.ts';
 
+const QUESTIONS_AT_ONCE = 4;
+
 export const command: Command = {
   summary: 'Ask questions about an image',
   usage: `Usage: versamammo ask FILE… --question Q [--question Q2] [options]
@@ -35,9 +37,17 @@ Example: versamammo ask left-mlo.dcm --question "What is the breast density?"`,
       const more = { ...(options.length > 0 && { options }), ...(prior !== undefined && { prior }) };
       return eachFile(
         context,
-        // All at once: questions about the same file at the same time share its decoding.
-        (file, _place, signal) =>
-          Promise.all(questions.map((question) => client.vqa.ask({ file, question, ...more }, { signal }))),
+        async (file, _place, signal) => {
+          const answers: Answer[] = [];
+          // A few at once: questions about the same file at the same time share its decoding.
+          for (let at = 0; at < questions.length; at += QUESTIONS_AT_ONCE) {
+            const some = questions.slice(at, at + QUESTIONS_AT_ONCE);
+            answers.push(
+              ...(await Promise.all(some.map((question) => client.vqa.ask({ file, question, ...more }, { signal })))),
+            );
+          }
+          return answers;
+        },
         (file, answers) => [file, ...answers.map(show)].join('\n'),
       );
     }),
