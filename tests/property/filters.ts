@@ -1,10 +1,6 @@
 // npm run property -- filters: random operations and filters on an index, compared step by step with a plain array and loops.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { FIELDS, type Labels } from '@versamammo/schema';
 import type { CaseIndex, Point } from '../../packages/index/src/case-index.ts';
-import { openEmbeddedIndex, openQdrantIndex } from '../../packages/index/src/index.ts';
 import { NaiveIndex } from '../../packages/index/src/testing/naive-index.ts';
 import {
   pick,
@@ -15,10 +11,9 @@ import {
   randomUnitVector,
   uuidOf,
 } from '../../packages/index/src/testing/sample-points.ts';
-import type { Measurement } from '../../scripts/measurement.ts';
-import { startQdrant } from '../qdrant-edge/start-qdrant.ts';
+import type { Measurement, OptionValues, Report } from '../../scripts/measurement.ts';
+import { DIMENSION, INDEX_OPTIONS, withIndexPlace } from './_index-place.ts';
 
-const DIMENSION = 8;
 const TENANT = 'clinic';
 const POOL = 300;
 
@@ -192,57 +187,40 @@ const steps: Record<string, { weight: number; run: Step }> = {
 
 const measurement: Measurement = {
   about: 'Random filters and operations against a naive reference.',
-  options: {
-    ops: { type: 'number', default: 10_000 },
-    on: { type: 'string', default: 'embedded', about: 'embedded, or qdrant (QDRANT_URL, else qdrant-edge)' },
-  },
-  async run({ seed, ops, on }) {
-    const random = randomOf(Number(seed));
-    const folder = mkdtempSync(join(tmpdir(), 'filters-'));
-    const server = on === 'qdrant' ? await startQdrant() : null;
-    if (server !== null && !('url' in server)) return { ok: false, rows: [], notes: [`Qdrant ${server.reason}.`] };
-    const space = { space: 'property', kind: 'image', dimension: DIMENSION } as const;
-    const open = () =>
-      server === null
-        ? openEmbeddedIndex({ folder, ...space })
-        : openQdrantIndex({ url: server.url, collectionPrefix: `filters-${folder.slice(-6)}-`, ...space });
-    let index = await open();
-    const naive = new NaiveIndex();
-    const ids = Array.from({ length: POOL }, (_, i) => uuidOf(`pool ${i}`));
-    const done = new Map<string, number>();
-    const notes: string[] = [];
-    const draw = Object.entries(steps).flatMap(([name, { weight }]) => Array.from({ length: weight * 10 }, () => name));
-    const start = performance.now();
-    try {
-      for (let op = 0; op < Number(ops) && notes.length === 0; op++) {
-        const name = pick(random, draw);
-        const difference = await steps[name]?.run(index, naive, random, ids);
-        done.set(name, (done.get(name) ?? 0) + 1);
-        if (typeof difference === 'string') notes.push(`Operation ${op} (${name}, seed ${seed}): ${difference}`);
-        if (op % 1000 === 999 && server === null) {
-          await index.close();
-          index = await open();
-        }
-      }
-    } finally {
-      await index.close();
-      await server?.stop();
-      rmSync(folder, { recursive: true, force: true });
-    }
-    const seconds = (performance.now() - start) / 1000;
-    const rows = [...done].sort().map(([name, operations]) => ({ name, operations }));
-    return {
-      ok: notes.length === 0,
-      rows: [
-        ...rows,
-        { name: `all, on ${on}`, operations: rows.reduce((n, { operations }) => n + operations, 0), seconds },
-      ],
-      notes,
-    };
-  },
+  options: INDEX_OPTIONS,
+  run: (options) => withIndexPlace(options, (open) => compare(open, options)),
 };
 
 export default measurement;
+
+async function compare(open: () => Promise<CaseIndex>, { seed, ops, on }: OptionValues): Promise<Report> {
+  const random = randomOf(Number(seed));
+  let index = await open();
+  const naive = new NaiveIndex();
+  const ids = Array.from({ length: POOL }, (_, i) => uuidOf(`pool ${i}`));
+  const done = new Map<string, number>();
+  const notes: string[] = [];
+  const draw = Object.entries(steps).flatMap(([name, { weight }]) => Array.from({ length: weight * 10 }, () => name));
+  const start = performance.now();
+  try {
+    for (let op = 0; op < Number(ops) && notes.length === 0; op++) {
+      const name = pick(random, draw);
+      const difference = await steps[name]?.run(index, naive, random, ids);
+      done.set(name, (done.get(name) ?? 0) + 1);
+      if (typeof difference === 'string') notes.push(`Operation ${op} (${name}, seed ${seed}): ${difference}`);
+      if (op % 1000 === 999) {
+        await index.close();
+        index = await open();
+      }
+    }
+  } finally {
+    await index.close();
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const rows = [...done].sort().map(([name, operations]) => ({ name, operations }));
+  const operations = rows.reduce((n, row) => n + row.operations, 0);
+  return { ok: notes.length === 0, rows: [...rows, { name: `all, on ${on}`, operations, seconds }], notes };
+}
 
 function somePoint(random: Random, ids: string[]): Point {
   const id = pick(random, ids);

@@ -1,10 +1,7 @@
 // npm run property -- tenants: five tenants work on one index at once; no answer, count, facet or error may show another one's data.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { FieldName, Filter, Neighbour } from '@versamammo/schema';
 import type { CaseIndex, DeleteBy, Point } from '../../packages/index/src/case-index.ts';
-import { IndexError, openEmbeddedIndex, openQdrantIndex } from '../../packages/index/src/index.ts';
+import { IndexError } from '../../packages/index/src/index.ts';
 import { NaiveIndex } from '../../packages/index/src/testing/naive-index.ts';
 import {
   pick,
@@ -15,10 +12,9 @@ import {
   randomUnitVector,
   uuidOf,
 } from '../../packages/index/src/testing/sample-points.ts';
-import type { Measurement } from '../../scripts/measurement.ts';
-import { startQdrant } from '../qdrant-edge/start-qdrant.ts';
+import type { Measurement, OptionValues, Report } from '../../scripts/measurement.ts';
+import { DIMENSION, INDEX_OPTIONS, withIndexPlace } from './_index-place.ts';
 
-const DIMENSION = 8;
 const TENANTS = ['north', 'south', 'east', 'west', 'centre'];
 /** Ids, patients and exams are the same for all tenants: whatever is told apart is told apart by tenant. */
 const IDS = Array.from({ length: 60 }, (_, i) => uuidOf(`shared ${i}`));
@@ -27,53 +23,38 @@ const ALL: Point['collection'][] = ['own', 'demo', 'reference'];
 const measurement: Measurement = {
   about:
     'Five tenants with the same ids and patients on one index; every answer is searched for marks of another tenant.',
-  options: {
-    ops: { type: 'number', default: 10_000 },
-    on: { type: 'string', default: 'embedded', about: 'embedded, or qdrant (QDRANT_URL, else qdrant-edge)' },
-  },
-  async run({ seed, ops, on }) {
-    const random = randomOf(Number(seed));
-    const folder = mkdtempSync(join(tmpdir(), 'tenants-'));
-    const server = on === 'qdrant' ? await startQdrant() : null;
-    if (server !== null && !('url' in server)) return { ok: false, rows: [], notes: [`Qdrant ${server.reason}.`] };
-    const space = { space: 'property', kind: 'image', dimension: DIMENSION } as const;
-    const index =
-      server === null
-        ? await openEmbeddedIndex({ folder, ...space })
-        : await openQdrantIndex({ url: server.url, collectionPrefix: `tenants-${folder.slice(-6)}-`, ...space });
-    const naive = new NaiveIndex();
-    const notes: string[] = [];
-    const counts = { answers: 0, cases: 0, errors: 0 };
-    const start = performance.now();
-    try {
-      for (let op = 0; op < Number(ops) && notes.length === 0; op++) {
-        // Several at a time: what one tenant does must not show in what another reads meanwhile.
-        const tenants = TENANTS.filter(() => random() < 0.4);
-        const found = await Promise.all(tenants.map((tenant) => act(index, naive, random, tenant, counts)));
-        for (const leak of found) if (leak !== null) notes.push(`Operation ${op}, seed ${seed}: ${leak}`);
-      }
-      for (const tenant of TENANTS) {
-        const [count, expected] = [
-          await index.count({ tenant, collections: ALL }),
-          naive.visible({ tenant, collections: ALL }).length,
-        ];
-        if (count !== expected) notes.push(`A tenant has ${count} cases at the end, not ${expected}.`);
-      }
-    } finally {
-      await index.close();
-      await server?.stop();
-      rmSync(folder, { recursive: true, force: true });
-    }
-    const seconds = (performance.now() - start) / 1000;
-    return {
-      ok: notes.length === 0,
-      rows: [{ name: `${TENANTS.length} tenants, on ${on}`, operations: Number(ops), ...counts, seconds }],
-      notes,
-    };
-  },
+  options: INDEX_OPTIONS,
+  run: (options) => withIndexPlace(options, (open) => watch(open, options)),
 };
 
 export default measurement;
+
+async function watch(open: () => Promise<CaseIndex>, { seed, ops, on }: OptionValues): Promise<Report> {
+  const random = randomOf(Number(seed));
+  const index = await open();
+  const naive = new NaiveIndex();
+  const notes: string[] = [];
+  const counts = { answers: 0, cases: 0, errors: 0 };
+  const start = performance.now();
+  try {
+    for (let op = 0; op < Number(ops) && notes.length === 0; op++) {
+      // Several at a time: what one tenant does must not show in what another reads meanwhile.
+      const tenants = TENANTS.filter(() => random() < 0.4);
+      const found = await Promise.all(tenants.map((tenant) => act(index, naive, random, tenant, counts)));
+      for (const leak of found) if (leak !== null) notes.push(`Operation ${op}, seed ${seed}: ${leak}`);
+    }
+    for (const tenant of TENANTS) {
+      const scope = { tenant, collections: ALL };
+      const [count, expected] = [await index.count(scope), naive.visible(scope).length];
+      if (count !== expected) notes.push(`A tenant has ${count} cases at the end, not ${expected}.`);
+    }
+  } finally {
+    await index.close();
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const name = `${TENANTS.length} tenants, on ${on}`;
+  return { ok: notes.length === 0, rows: [{ name, operations: Number(ops), ...counts, seconds }], notes };
+}
 
 async function act(
   index: CaseIndex,
