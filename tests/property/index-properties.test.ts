@@ -10,15 +10,23 @@ describe.each(['embedded', 'qdrant'])('properties of the index, %s', (on) => {
   // Qdrant's engine is reached over HTTP, request by request.
   const [ops, visits] = on === 'embedded' ? [1000, 300] : [150, 40];
 
-  it('answers random filters and operations as a naive reference does', async ({ skip }) => {
-    await skipWithout(on, skip);
-    expect(await filters.run({ seed: 11, ops, on })).toMatchObject({ ok: true, notes: [] });
-  }, MINUTES);
+  it(
+    'answers random filters and operations as a naive reference does',
+    async ({ skip }) => {
+      await skipWithout(on, skip);
+      expect(await filters.run({ seed: 11, ops, on })).toMatchObject({ ok: true, notes: [] });
+    },
+    MINUTES,
+  );
 
-  it('never shows another tenant', async ({ skip }) => {
-    await skipWithout(on, skip);
-    expect(await tenants.run({ seed: 11, ops: visits, on })).toMatchObject({ ok: true, notes: [] });
-  }, MINUTES);
+  it(
+    'never shows another tenant',
+    async ({ skip }) => {
+      await skipWithout(on, skip);
+      expect(await tenants.run({ seed: 11, ops: visits, on })).toMatchObject({ ok: true, notes: [] });
+    },
+    MINUTES,
+  );
 });
 
 async function skipWithout(on: string, skip: (reason: string) => void): Promise<void> {

@@ -1,5 +1,8 @@
 // Sets of rows as bits: 32 rows a word, so that conditions combine a word at a time.
 
+/** 32 rows, all of them in the set. */
+const FULL = 0xffffffff;
+
 export class Bitmap {
   words: Uint32Array<ArrayBuffer>;
 
@@ -82,9 +85,14 @@ export class Bitmap {
   forEach(visit: (row: number) => void): void {
     const { words } = this;
     for (let i = 0; i < words.length; i++) {
+      const first = i << 5;
       let word = words[i] as number;
+      if (word === FULL) {
+        for (let row = first; row < first + 32; row++) visit(row);
+        continue;
+      }
       while (word !== 0) {
-        visit((i << 5) + (31 - Math.clz32(word & -word)));
+        visit(first + (31 - Math.clz32(word & -word)));
         word &= word - 1;
       }
     }

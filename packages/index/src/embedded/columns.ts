@@ -6,6 +6,9 @@ import { type Described, FIELD_NAMES, fieldValue, vocabulary } from '../field-va
 import { IndexError } from '../index-error.ts';
 import { Bitmap } from './bitmap.ts';
 
+/** Of so many rows one at most is in a set that is gone through row by row: looking at all is faster otherwise. */
+const SPARSE = 32;
+
 type Value = ReturnType<typeof fieldValue>;
 
 /** One field of all rows. `pack` and `read` agree on the field's `bytes` in a row's packed form. */
@@ -167,14 +170,17 @@ class TextColumn implements Column {
       if (wanted.get(low[row] as number)?.has(high[row] as number) === true) into.add(row);
   }
 
-  /** Takes out of `rows` those that hold the value. */
+  /** Takes out of `rows` those that hold the value, which are few. */
   removeFrom(rows: Bitmap, value: string): void {
     const [l, h] = digest(value);
     const low = this.#low;
     const high = this.#high;
-    rows.forEach((row) => {
-      if (low[row] === l && high[row] === h) rows.delete(row);
-    });
+    if (rows.count() * SPARSE < low.length)
+      rows.forEach((row) => {
+        if (low[row] === l && high[row] === h) rows.delete(row);
+      });
+    else
+      for (let row = low.indexOf(l); row !== -1; row = low.indexOf(l, row + 1)) if (high[row] === h) rows.delete(row);
   }
 
   /** Equal for rows of equal text, null where unknown. */
