@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createServices, type Services, startServer } from '@versamammo/functions';
 import { openS3Store, readConfiguration } from '@versamammo/platform';
 import { z } from 'zod';
-import { createHandlers } from '../../functions/src/lambda.ts';
+import { createHandlers } from '../../functions/src/lambda-handlers.ts';
 import { startLambdaEnvironment } from '../infra/lambda-environment.ts';
 import { queueEvent, requestEvent } from '../infra/lambda-events.ts';
 import { motoIsInstalled } from '../moto.ts';
