@@ -28,7 +28,7 @@ from versamammo.graphs import run as run_graph
 from versamammo.heads import FEW, TrainedHeads, decoder_maps, load_heads
 from versamammo.models.encoder import Encoder, MapInfo
 from versamammo.projection import Projection, unit
-from versamammo.questions import TOPICS, Topic, questions
+from versamammo.questions import TOPICS, questions
 from versamammo.store import ObjectStore, open_store
 from versamammo.text import MAX_TOKENS, WIDTH, MiniLM, TextEncoder
 
@@ -401,10 +401,6 @@ def _domain(
         "condition": condition,
         "exploratory": exploratory,
     }
-
-
-def topic_of(name: str) -> Topic:
-    return next(t for t in TOPICS if t.name == name)
 
 
 def classification_entries(heads: TrainedHeads, held: Features) -> list[dict[str, Any]]:
