@@ -1,4 +1,5 @@
-// Imports: every image of a configured root, one queue message each. Nothing outside the configured roots is ever read.
+// Imports: every image of a configured root, one queue message each; a large bucket is listed page by page, through the same
+// queue. Nothing outside the configured roots is ever read.
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
 import { adapters, type SourceLesion } from '@versamammo/datasets';
@@ -15,7 +16,24 @@ const Item = z.object({
   image: z.record(z.string(), z.unknown()),
 });
 
-export const ImportMessage = z.object({
+/** Where a listing goes on: behind a key, or at a row of the prepared set whose cases.jsonl comes next. */
+const Cursor = z.object({ after: z.string(), row: z.int() });
+type Cursor = z.infer<typeof Cursor>;
+
+/** List one more page. */
+const ListMessage = z.object({
+  kind: z.literal('import-list'),
+  tenant: z.string(),
+  job: z.string(),
+  root: z.string(),
+  /** Files before this page. */
+  from: z.int(),
+  cursor: Cursor,
+  options: z.object({ collection: z.enum(['own', 'demo']).optional(), limit: z.int().optional() }),
+});
+type ListMessage = z.infer<typeof ListMessage>;
+
+const FileMessage = z.object({
   kind: z.literal('import'),
   tenant: z.string(),
   job: z.string(),
@@ -23,7 +41,16 @@ export const ImportMessage = z.object({
   item: z.int(),
   source: Item,
 });
+type FileMessage = z.infer<typeof FileMessage>;
+
+export const ImportMessage = z.discriminatedUnion('kind', [FileMessage, ListMessage]);
 export type ImportMessage = z.infer<typeof ImportMessage>;
+
+interface Page {
+  files: DescribedFile[];
+  /** null: that was all. */
+  next: Cursor | null;
+}
 
 /** What is known of a file beside its bytes. */
 type Described = Omit<NewImage, 'bytes'>;
@@ -31,7 +58,7 @@ type Described = Omit<NewImage, 'bytes'>;
 interface Root {
   name: string;
   /** Of a tenant: folder roots are read whole by `default`, others below their own id. */
-  list(tenant: string): Promise<DescribedFile[]>;
+  list(tenant: string, cursor: Cursor | null): Promise<Page>;
   read(tenant: string, file: string): Promise<Uint8Array>;
 }
 
@@ -43,12 +70,12 @@ export interface ImportsParts {
   queue: Queue<unknown>;
   jobs: TenantJobs;
   submit(tenant: string, image: NewImage): Promise<unknown>;
+  /** Files of a bucket listed at once, and sent within a request's time. Default 1000. */
+  page?: number;
 }
 
 export type Imports = ReturnType<typeof createImports>;
 
-const MOST_FILES = 100_000;
-const BATCH = 500;
 const IMAGE = /\.(dcm|dicom|png|jpe?g|pgm)$/i;
 
 export function createImports(parts: ImportsParts) {
@@ -70,52 +97,90 @@ export function createImports(parts: ImportsParts) {
     return root;
   }
 
+  /** One page of files, and a message for the next one where there is one. Handled twice it sends the same again. */
+  async function send({ tenant, job, root, from, options }: Omit<ListMessage, 'kind' | 'cursor'>, page: Page) {
+    const { files, next } = within(page, from, options.limit);
+    const collection = options.collection === undefined ? {} : { collection: options.collection };
+    await parts.queue.send(
+      files.map(
+        ({ file, image }, i): FileMessage => ({
+          kind: 'import',
+          tenant,
+          job,
+          root,
+          item: from + i,
+          source: { file, image: { ...image, ...collection } },
+        }),
+      ),
+    );
+    if (next !== null)
+      await parts.queue.send([
+        { kind: 'import-list', tenant, job, root, from: from + files.length, cursor: next, options },
+      ]);
+  }
+
+  async function list(message: ListMessage): Promise<void> {
+    const { tenant, job, root, from, cursor, options } = message;
+    const page = await rootNamed(root).list(tenant, cursor);
+    const { files, next } = within(page, from, options.limit);
+    // First, so that no file is counted beyond the total.
+    await parts.jobs.listed(tenant, job, from + files.length, next === null);
+    await send(message, page);
+  }
+
+  async function take({ tenant, job, root, item, source }: FileMessage): Promise<void> {
+    const bytes = await rootNamed(root).read(tenant, source.file);
+    await parts.submit(tenant, { ...(source.image as Described), bytes });
+    await parts.jobs.count(tenant, job, item, null);
+  }
+
   return {
     names: () => [...roots.keys()],
-    async start(
-      tenant: string,
-      name: string,
-      options: { collection?: 'own' | 'demo' | undefined; limit?: number | undefined } = {},
-    ): Promise<TenantJob> {
-      const items = (await rootNamed(name).list(tenant)).slice(0, options.limit ?? MOST_FILES);
-      const job = await parts.jobs.make(tenant, { kind: 'import', name, total: items.length });
-      for (let from = 0; from < items.length; from += BATCH)
-        await parts.queue.send(
-          items.slice(from, from + BATCH).map(({ file, image }, i): ImportMessage => {
-            const collection = options.collection === undefined ? {} : { collection: options.collection };
-            return {
-              kind: 'import',
-              tenant,
-              job: job.id,
-              root: name,
-              item: from + i,
-              source: { file, image: { ...image, ...collection } },
-            };
-          }),
-        );
+    async start(tenant: string, name: string, options: ListMessage['options'] = {}): Promise<TenantJob> {
+      const page = await rootNamed(name).list(tenant, null);
+      const { files, next } = within(page, 0, options.limit);
+      const job = await parts.jobs.make(tenant, {
+        kind: 'import',
+        name,
+        total: files.length,
+        listing: next !== null,
+      });
+      await send({ tenant, job: job.id, root: name, from: 0, options }, page);
       return job;
     },
     /** Handles one message. Throws only what may pass by itself. */
     async process(
-      { tenant, job, root, item, source }: ImportMessage,
+      message: ImportMessage,
       { lastAttempt, isPassing }: { lastAttempt: boolean; isPassing(error: unknown): boolean },
     ): Promise<void> {
+      const { tenant, job } = message;
       const { state } = await parts.jobs.get(tenant, job);
       if (state === 'cancelled') return;
       try {
-        const bytes = await rootNamed(root).read(tenant, source.file);
-        await parts.submit(tenant, { ...(source.image as Described), bytes });
-        await parts.jobs.count(tenant, job, item, null);
+        await (message.kind === 'import' ? take(message) : list(message));
       } catch (error) {
         if ((isPassing(error) || !(error instanceof VersaMammoError)) && !lastAttempt) throw error;
         const failure =
           error instanceof VersaMammoError
             ? { code: error.code, message: error.message }
             : { code: 'defect', message: 'The file could not be read or stored.' };
-        await parts.jobs.count(tenant, job, item, failure);
+        if (message.kind === 'import') await parts.jobs.count(tenant, job, message.item, failure);
+        else
+          await parts.jobs.change(tenant, job, (one) => ({
+            ...one,
+            state: 'failed',
+            reason: `The root could not be listed to its end: ${failure.message}`,
+            endedAt: new Date().toISOString(),
+          }));
       }
     },
   };
+}
+
+/** The page, up to so many files in all. */
+function within({ files, next }: Page, from: number, limit: number | undefined): Page {
+  if (limit === undefined || from + files.length < limit) return { files, next };
+  return { files: files.slice(0, limit - from), next: null };
 }
 
 function folderRoot(given: string, maximumBytes: number): Root {
@@ -133,7 +198,7 @@ function folderRoot(given: string, maximumBytes: number): Root {
     name,
     async list(tenant) {
       const folder = await folderOf(tenant);
-      return describeFolder(folder, name);
+      return { files: await describeFolder(folder, name), next: null };
     },
     async read(tenant, file) {
       const folder = await folderOf(tenant);
@@ -143,12 +208,12 @@ function folderRoot(given: string, maximumBytes: number): Root {
       if (!path.startsWith(folder + sep))
         throw new ServiceError('outside-root', 'The file lies outside the import root, through a link: copy it there.');
       const bytes = await readFile(path);
-      return within(bytes, maximumBytes);
+      return notTooLarge(bytes, maximumBytes);
     },
   };
 }
 
-function bucketRoot(uri: string, { region, endpoint, maximumBytes }: ImportsParts): Root {
+function bucketRoot(uri: string, { region, endpoint, maximumBytes, page: size = 1000 }: ImportsParts): Root {
   const [bucket = '', ...rest] = uri.slice('s3://'.length).split('/');
   const prefix = rest.filter((part) => part !== '').join('/');
   const store: ObjectStore = openS3Store({
@@ -159,20 +224,39 @@ function bucketRoot(uri: string, { region, endpoint, maximumBytes }: ImportsPart
   });
   return {
     name: rest.filter((part) => part !== '').at(-1) ?? bucket,
-    async list(tenant) {
-      const found: { file: string; image: Described }[] = [];
-      for await (const { key } of store.list(`${tenant}/`)) if (IMAGE.test(key)) found.push({ file: key, image: {} });
-      return found;
+    async list(tenant, cursor) {
+      const files: DescribedFile[] = [];
+      let { after, row } = cursor ?? { after: `${tenant}/`, row: 0 };
+      for await (const { key } of store.list(`${tenant}/`, { after })) {
+        if (files.length >= size) return { files, next: { after, row: 0 } };
+        if (key.endsWith('/cases.jsonl')) {
+          // A prepared set ends a page: its rows are taken with their labels, the rest of its folder is not looked at.
+          if (files.length > 0) return { files, next: { after, row: 0 } };
+          const folder = key.slice(0, -'cases.jsonl'.length);
+          const rows = describeCases(new TextDecoder().decode(await store.get(key)));
+          const page = rows.slice(row, row + size).map(({ file, image }) => ({ file: `${folder}${file}`, image }));
+          const more = row + size < rows.length;
+          // In the order of keys `0` comes next to `/`: whatever is in the folder lies before.
+          return {
+            files: page,
+            next: more ? { after, row: row + size } : { after: `${folder.slice(0, -1)}0`, row: 0 },
+          };
+        }
+        if (IMAGE.test(key)) files.push({ file: key, image: {} });
+        after = key;
+        row = 0;
+      }
+      return { files, next: null };
     },
     async read(tenant, file) {
       if (!file.startsWith(`${tenant}/`))
         throw new ServiceError('outside-root', 'The object lies outside of this tenant.');
-      return within(await store.get(file), maximumBytes);
+      return notTooLarge(await store.get(file), maximumBytes);
     },
   };
 }
 
-function within(bytes: Uint8Array, maximumBytes: number): Uint8Array {
+function notTooLarge(bytes: Uint8Array, maximumBytes: number): Uint8Array {
   if (bytes.byteLength > maximumBytes)
     throw new ServiceError(
       'file-too-large',
@@ -202,23 +286,7 @@ export async function describeFolder(folder: string, name: string): Promise<Desc
 /** With labels: a prepared set, or a published one that an adapter knows by its folder's name. Null for a plain folder. */
 async function describe(folder: string, name: string): Promise<DescribedFile[] | null> {
   const lines = await readFile(join(folder, 'cases.jsonl'), 'utf8').catch(() => null);
-  if (lines !== null)
-    return lines
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const row = PreparedCase.parse(JSON.parse(line));
-        return {
-          file: row.image,
-          image: {
-            ...published(row),
-            labels: row.labels,
-            lesions: row.lesions.map(({ mask: _, ...lesion }) => lesion),
-            ...(row.spacing && { spacing: row.spacing }),
-            ...(row.licence !== null && { licence: row.licence }),
-          },
-        };
-      });
+  if (lines !== null) return describeCases(lines);
   const adapter = adapters.find((one) => one.name === name);
   if (adapter === undefined) return null;
   const { images } = await adapter.list({ from: folder, settings: {}, longSide: 1024 });
@@ -238,6 +306,40 @@ async function describe(folder: string, name: string): Promise<DescribedFile[] |
         ]
       : [],
   );
+}
+
+/** Rows of a prepared set's cases.jsonl: files relative to it. */
+function describeCases(lines: string): DescribedFile[] {
+  return lines
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line, i) => {
+      const row = parseCase(line, i);
+      return {
+        file: row.image,
+        image: {
+          ...published(row),
+          labels: row.labels,
+          lesions: row.lesions.map(({ mask: _, ...lesion }) => lesion),
+          ...(row.spacing && { spacing: row.spacing }),
+          ...(row.licence !== null && { licence: row.licence }),
+        },
+      };
+    });
+}
+
+function parseCase(line: string, i: number): PreparedCase {
+  try {
+    return PreparedCase.parse(JSON.parse(line));
+  } catch (cause) {
+    throw new ServiceError(
+      'invalid-request',
+      `Line ${i + 1} of cases.jsonl is no prepared case: prepare the set again.`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** Keys of a published set identify nobody; kept as they are, they meet those of the reference collection. */

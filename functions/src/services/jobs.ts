@@ -16,6 +16,8 @@ export interface TenantJob {
   /** Of the first files that failed: their place in the list and why; no names, which may hold a patient's. */
   failures: { item: number; code: string; message: string }[];
   reason: string | null;
+  /** Of an import: its root is still being listed, so that the total may grow. */
+  listing?: boolean;
   /** Jobs of the platform, in order: training's stages. */
   stages: string[];
   createdAt: string;
@@ -66,19 +68,24 @@ export function createTenantJobs(records: Records, jobs: Jobs) {
     async *list(tenant: string): AsyncIterable<TenantJob> {
       for await (const { value } of records.query<TenantJob>(partitions.jobs(tenant))) yield value;
     },
-    async make(tenant: string, job: Pick<TenantJob, 'kind' | 'name'> & { total: number }): Promise<TenantJob> {
+    async make(
+      tenant: string,
+      job: Pick<TenantJob, 'kind' | 'name'> & { total: number; listing?: boolean },
+    ): Promise<TenantJob> {
       const now = new Date().toISOString();
+      const nothing = job.total === 0 && job.listing !== true;
       const made: TenantJob = {
         id: randomUUID(),
         kind: job.kind,
         name: job.name,
-        state: job.total === 0 ? 'succeeded' : 'queued',
+        state: nothing ? 'succeeded' : 'queued',
         progress: { done: 0, total: job.total, failed: 0 },
         failures: [],
         reason: null,
+        ...(job.listing === true && { listing: true }),
         stages: [],
         createdAt: now,
-        endedAt: job.total === 0 ? now : null,
+        endedAt: nothing ? now : null,
       };
       await records.put(partitions.jobs(tenant), made.id, made, { condition: 'absent', expiresAt: expiry() });
       return made;
@@ -92,11 +99,21 @@ export function createTenantJobs(records: Records, jobs: Jobs) {
       }
     },
     async cancel(tenant: string, id: string): Promise<TenantJob> {
-      const { value } = await stored(tenant, id);
+      const value = await get(tenant, id);
       if (isEnded(value)) return value;
       for (const stage of [...value.stages].reverse()) await jobs.cancel(stage);
       return change(tenant, id, (job) =>
         isEnded(job) ? job : { ...job, state: 'cancelled', endedAt: new Date().toISOString() },
+      );
+    },
+    /** The root of an import was listed up to `total` files, or as far as it goes. Saying so twice changes nothing. */
+    listed(tenant: string, id: string, total: number, isAll: boolean): Promise<TenantJob> {
+      return change(tenant, id, (job) =>
+        concluded({
+          ...job,
+          progress: { ...job.progress, total: Math.max(total, job.progress.total) },
+          listing: !isAll && job.listing === true,
+        }),
       );
     },
     /** One file of an import is done. Counting the same one twice changes nothing. */
@@ -144,13 +161,17 @@ function counted(job: TenantJob, item: number, failure: { code: string; message:
   };
   const failures =
     failure === null || job.failures.length >= KEPT_FAILURES ? job.failures : [...job.failures, { item, ...failure }];
-  if (job.state === 'cancelled') return { ...job, progress, failures };
-  const ended = progress.done >= progress.total;
-  const state = !ended ? 'running' : progress.failed === progress.total ? 'failed' : 'succeeded';
+  return concluded({ ...job, progress, failures });
+}
+
+/** An import with the state that its counts give it. */
+function concluded(job: TenantJob): TenantJob {
+  const { done, total, failed } = job.progress;
+  if (job.state === 'cancelled') return job;
+  const ended = done >= total && job.listing !== true;
+  const state = ended ? (failed === total && total > 0 ? 'failed' : 'succeeded') : done > 0 ? 'running' : job.state;
   return {
     ...job,
-    progress,
-    failures,
     state,
     reason: state === 'failed' ? 'None of the files could be taken; `failures` says why of the first ones.' : null,
     endedAt: ended ? new Date().toISOString() : null,

@@ -158,10 +158,10 @@ export function openFolderStore({ folder: given, signingKey, uploadUrl }: Folder
       return createReadStream('', { fd: file, ...(signal && { signal }) });
     },
     head,
-    async *list(prefix) {
+    async *list(prefix, { after = '' } = {}) {
       checkPrefix(prefix);
       const slash = prefix.lastIndexOf('/') + 1;
-      yield* walk(prefix.slice(0, slash), prefix);
+      for await (const info of walk(prefix.slice(0, slash), prefix)) if (info.key > after) yield info;
     },
     async delete(key) {
       const path = pathOf(key);

@@ -33,8 +33,8 @@ export interface ObjectStore {
   ): Promise<Uint8Array>;
   stream(key: string, options?: { signal?: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
   head(key: string): Promise<ObjectInfo | null>;
-  /** In ascending order of key (UTF-8 bytes). */
-  list(prefix: string): AsyncIterable<ObjectInfo>;
+  /** In ascending order of key (UTF-8 bytes); `after` is exclusive. */
+  list(prefix: string, options?: { after?: string }): AsyncIterable<ObjectInfo>;
   /** Removing what is not there succeeds. */
   delete(key: string): Promise<void>;
   /** A URL to PUT exactly `bytes` bytes of this SHA-256 (hex) once, valid for `expiresSeconds`; send the headers along. */

@@ -140,8 +140,15 @@ export function openS3Store({ bucket, prefix = '', ...aws }: S3StoreOptions): Ob
       return body;
     },
     head,
-    async *list(start) {
-      const pages = paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: `${prefix}${checkPrefix(start)}` });
+    async *list(start, { after } = {}) {
+      const pages = paginateListObjectsV2(
+        { client },
+        {
+          Bucket: bucket,
+          Prefix: `${prefix}${checkPrefix(start)}`,
+          ...(after !== undefined && { StartAfter: `${prefix}${after}` }),
+        },
+      );
       try {
         for await (const { Contents = [] } of pages)
           for (const { Key = '', Size = 0, ETag = '', LastModified = new Date(0) } of Contents)

@@ -174,7 +174,10 @@ async function followImport(
   const started = await client.jobs.get(id, { signal });
   if (!json) err.write(`Import ${id}: --job ${id} follows it again, --job ${id} --cancel ends it.\n`);
   const bar = progress(process.stderr, 'images', started.progress.total);
-  const job = await client.jobs.wait(id, { signal, onProgress: ({ progress: { done } }) => bar.update(done) });
+  const job = await client.jobs.wait(id, {
+    signal,
+    onProgress: ({ progress: { done, total } }) => bar.update(done, '', total),
+  });
   bar.end();
   if (json) out.write(`${JSON.stringify(job)}\n`);
   else {

@@ -5,12 +5,14 @@ const REDRAW_MS = 100;
 const LOG_EVERY_MS = 10_000;
 
 export interface Progress {
-  update(done: number, note?: string): void;
+  /** `total`: where it has grown meanwhile. */
+  update(done: number, note?: string, total?: number): void;
   end(note?: string): void;
 }
 
 /** Writes to `stream` (stderr, so that piped output stays clean). */
-export function progress(stream: NodeJS.WriteStream, title: string, total: number): Progress {
+export function progress(stream: NodeJS.WriteStream, title: string, expected: number): Progress {
+  let total = expected;
   const start = performance.now();
   const interval = stream.isTTY ? REDRAW_MS : LOG_EVERY_MS;
   let last = 0;
@@ -26,7 +28,8 @@ export function progress(stream: NodeJS.WriteStream, title: string, total: numbe
     }
   };
   return {
-    update(done, note = '') {
+    update(done, note = '', known = total) {
+      total = known;
       const now = performance.now();
       // The last one is for `end`.
       if (now - last < interval || done === total) return;
