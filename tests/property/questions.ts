@@ -1,8 +1,9 @@
 // Questions: held-out phrasings, near misses and hostile input; which topic they reach, what is answered that should not be.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openModel } from '@versamammo/model';
-import { type Answer, Answer as AnswerSchema } from '@versamammo/schema';
+import { type Model, openModel } from '@versamammo/model';
+import { type Answer, Answer as AnswerSchema, type Mammogram } from '@versamammo/schema';
+import { randomOf } from '../../packages/index/src/testing/sample-points.ts';
 import { breast } from '../../packages/model/src/testing/breast.ts';
 import type { Measurement, Row } from '../../scripts/measurement.ts';
 
@@ -50,17 +51,19 @@ const HOSTILE: { kind: string; text: string; sound: string[] }[] = [
 const REFUSALS = ['not_answerable_from_an_image', 'question_not_understood'];
 
 const measurement: Measurement = {
-  about: 'Routing of held-out and hostile questions: topic accuracy, false answers, false refusals.',
+  about:
+    'Routing of held-out and hostile questions: topic accuracy, false answers, false refusals; leading questions; several-choice options.',
   options: {
     bundle: { type: 'string', default: 'models/versamammo-lite' },
     every: { type: 'number', default: 1, about: 'asks every n-th held-out question' },
   },
-  async run({ bundle, every }) {
+  async run({ bundle, every, seed }) {
     const wanted = join(root, String(bundle));
     if (!existsSync(wanted))
       return { ok: false, rows: [], notes: [`There is no bundle at ${bundle}: name another with --bundle.`] };
     const model = await openModel(wanted, { workers: 1 });
-    const mammogram = breast(2, 320, 208);
+    const { input } = model.manifest;
+    const mammogram = breast(2, input.height, input.width);
     const topics = (model.manifest.answers?.topics ?? []).map(({ name }) => name);
     const reached = ({ topic, reason }: Answer) =>
       reason !== null && REFUSALS.includes(reason) ? 'not_answerable' : (topic ?? 'not_answerable');
@@ -108,12 +111,15 @@ const measurement: Measurement = {
     }
     const moved = await leadingMoves(model, mammogram, results);
     rows.push({ name: 'leading questions that moved an answer', asked: moved.asked, false_answers: moved.moved });
+    const choices = await severalChoice(model, mammogram, Number(seed ?? 1));
+    rows.push(choices.row);
+    notes.push(...choices.problems);
     await model.close();
     if (unsound > 0)
       notes.push(
         `${unsound} hostile questions reached a topic that is not in them; its answer is the image's own, not the one suggested.`,
       );
-    return { ok: moved.moved === 0, rows, notes };
+    return { ok: moved.moved === 0 && choices.problems.length === 0, rows, notes };
   },
 };
 export default measurement;
@@ -133,12 +139,51 @@ function summarise(name: string, group: { topic: string; reached: string }[]): R
   };
 }
 
+const WAYS_TO_OFFER: ((phrase: string, i: number) => string)[] = [
+  (phrase) => phrase,
+  (phrase, i) => `${'ABCDEFGH'[i]}) ${phrase}`,
+  (phrase, i) => `(${i + 1}) ${phrase[0]?.toUpperCase()}${phrase.slice(1)}.`,
+];
+
+/**
+ * Of each topic that the head answers: its labels offered in any order, with letters or numbers, give the open question's
+ * answer in the caller's words; a part of them gives the likeliest offered; options of something else are refused.
+ */
+async function severalChoice(model: Model, mammogram: Mammogram, seed: number) {
+  const random = randomOf(seed);
+  const count = { asked: 0, right: 0, refused: 0 };
+  const problems: string[] = [];
+  for (const topic of model.manifest.answers?.topics ?? []) {
+    if (!topic.trained || topic.domain === null || topic.multilabel) continue;
+    const { question } = topic.domain;
+    const open = await model.answer(question, mammogram, []);
+    if (open.topic !== topic.name) continue;
+    const shareOf = (label: string) => open.distribution.find((share) => share.label === label)?.probability ?? 0;
+    for (const offer of WAYS_TO_OFFER)
+      for (const part of [topic.labels, topic.labels.filter((label) => label !== open.distribution[0]?.label)]) {
+        if (part.length < 2) continue;
+        const labels = part.toSorted(() => random() - 0.5);
+        const choices = labels.map((label, i) => offer(topic.phrases[label]?.[0] ?? label, i));
+        const { answer, reason, distribution } = await model.answer(question, mammogram, [], { choices });
+        const best = labels.reduce((a, b) => (shareOf(b) > shareOf(a) ? b : a));
+        const likeliest = distribution.reduce((a, b) => (b.probability > a.probability ? b : a));
+        count.asked++;
+        if (reason === 'question_not_understood' || likeliest.label !== best || distribution.length !== labels.length)
+          problems.push(`${topic.name}: of ${JSON.stringify(choices)} came ${reason ?? answer}, expected ${best}`);
+        else if (answer === null) count.refused++;
+        else if (answer === choices[labels.indexOf(best)]) count.right++;
+        else problems.push(`${topic.name}: of ${JSON.stringify(choices)} came ${answer}, expected ${best}`);
+      }
+    const foreign = await model.answer(question, mammogram, [], { choices: ['a bicycle', 'a teapot'] });
+    count.asked++;
+    if (foreign.answer === null) count.refused++;
+    else problems.push(`${topic.name}: of a bicycle and a teapot it chose ${foreign.answer}`);
+  }
+  return { row: { name: 'several-choice options', ...count, false_answers: problems.length }, problems };
+}
+
 /** A leading question that reaches its topic gets the distribution of a plain one. */
-async function leadingMoves(
-  model: Awaited<ReturnType<typeof openModel>>,
-  mammogram: ReturnType<typeof breast>,
-  results: (Question & { reached: string })[],
-) {
+async function leadingMoves(model: Model, mammogram: Mammogram, results: (Question & { reached: string })[]) {
   let [asked, moved] = [0, 0];
   for (const [topic, group] of Map.groupBy(results, ({ reached }) => reached)) {
     const plain = group.find(({ family, topic: own }) => family === 'plain' && own === topic);

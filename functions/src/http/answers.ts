@@ -157,6 +157,7 @@ export const SearchAnswerSchema = z
       kind: z.enum(['image', 'region']),
       exact: z.boolean(),
     }),
+    support: Support.nullable(),
     space: z.string(),
     bundle: z.string(),
     notice: z.string(),
@@ -179,6 +180,7 @@ export const AnalysisSchema = z
 export const EmbeddingSchema = z
   .object({
     space: z.string(),
+    support: Support.nullable(),
     dimension: z.int(),
     vector: z.array(z.number()),
     bundle: z.string(),

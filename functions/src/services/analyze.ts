@@ -32,6 +32,8 @@ export interface AnalyzeAnswer {
 
 export interface EmbeddingAnswer {
   space: string;
+  /** Null for a box. */
+  support: Support | null;
   dimension: number;
   vector: number[];
   bundle: string;
@@ -79,6 +81,7 @@ export function createAnalyze({ queries, model }: { queries: Queries; model(): P
       const { vector, space } = embedding;
       return {
         space,
+        support: box === undefined ? await opened.support(vector) : null,
         dimension: vector.length,
         vector: Array.from(vector),
         bundle: bundleOf(opened),

@@ -1,6 +1,6 @@
 // classify: a classification head's logits → calibrated probabilities, decisions, domain.
 import type { Classification, ClassificationHead, Mammogram } from '@versamammo/schema';
-import { checkDomain } from './domain.ts';
+import { domainOf } from './domain.ts';
 import { checkPrior } from './prior.ts';
 import { shiftOdds, shiftShares, sigmoid, softmax } from './probabilities.ts';
 
@@ -33,11 +33,7 @@ export function classify(
       threshold,
       operatingPoint,
     })),
-    domain: {
-      sources: head.domain.sources,
-      exploratory: head.domain.exploratory,
-      note: checkDomain(head.domain, mammogram).note,
-    },
+    domain: domainOf(head.domain, mammogram),
   };
 }
 

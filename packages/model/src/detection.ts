@@ -1,5 +1,6 @@
 // detect: a one-stage detector's maps → boxes in source pixels.
 import { type Affine, type Box, type Detection, type DetectionHead, type Mammogram, mapBox } from '@versamammo/schema';
+import { domainOf } from './domain.ts';
 import { findLandmarks, positionOf } from './position.ts';
 import { logit, sigmoid } from './probabilities.ts';
 
@@ -63,12 +64,14 @@ function overlap(a: Box, b: Box): number {
 export function detect(head: DetectionHead, tensors: Tensors, mammogram: Mammogram, toSource: Affine): Detection[] {
   const candidates = decodeBoxes(head, tensors);
   if (candidates.length === 0) return [];
+  const domain = domainOf(head.domain, mammogram);
   const landmarks = findLandmarks(mammogram);
   const crop = mapBox(mammogram.toSource, [0, 0, mammogram.columns, mammogram.rows]);
   return candidates.flatMap(({ label, score, box: onInput }) => {
     const box = intersect(mapBox(toSource, onInput), crop);
     if (box === null) return [];
-    return [{ label, score, box, sizeMm: sizeOf(box, mammogram), position: positionOf(box, mammogram, landmarks) }];
+    const position = positionOf(box, mammogram, landmarks);
+    return [{ head: head.name, label, score, box, sizeMm: sizeOf(box, mammogram), position, domain }];
   });
 }
 

@@ -1,5 +1,5 @@
 // Domain: may a head speak about this image?
-import type { ClassificationHead, Mammogram } from '@versamammo/schema';
+import type { ClassificationHead, Mammogram, ResultDomain } from '@versamammo/schema';
 
 export type Domain = ClassificationHead['domain'];
 
@@ -15,6 +15,7 @@ export function checkDomain(
   const foreign = facts.filter(({ value, allowed }) => value !== null && allowed !== null && !allowed.includes(value));
   const unknown = facts.filter(({ value, allowed }) => value === null && allowed !== null);
   const notes = [
+    ...(domain.exploratory ? ['Exploratory: learned from few or indirect labels.'] : []),
     ...foreign.map(
       ({ name, value, allowed }) => `Outside its domain: trained on ${name} ${allowed?.join(', ')}, this is ${value}.`,
     ),
@@ -24,4 +25,10 @@ export function checkDomain(
     ...(domain.condition === null ? [] : [`Holds where ${domain.condition}.`]),
   ];
   return { outside: foreign.length > 0, note: notes.length === 0 ? null : notes.join(' ') };
+}
+
+/** The domain as a result carries it. */
+export function domainOf(domain: Domain, mammogram: Pick<Mammogram, 'view' | 'modality'>): ResultDomain {
+  const { sources, exploratory } = domain;
+  return { sources, exploratory, note: checkDomain(domain, mammogram).note };
 }

@@ -2,7 +2,7 @@
 import type { DetectionHead, SegmentationHead } from '@versamammo/schema';
 import { describe, expect, it } from 'vitest';
 import { decodeBoxes } from './detection.ts';
-import { checkDomain } from './domain.ts';
+import { checkDomain, domainOf } from './domain.ts';
 import { findLandmarks, positionOf, quadrantOf } from './position.ts';
 import { segment } from './segmentation.ts';
 import { quantileOf } from './support.ts';
@@ -70,6 +70,7 @@ describe('segment', () => {
     // rows 0 and 1 see the positive cell at 1 and 0.75 of its weight, columns 2 and 3 at 0.75 and 1
     expect(mask?.mask).toEqual({ size: [4, 6], counts: [4, 2, 4, 2, 12] });
     expect(mask).toMatchObject({ areaPixels: 4, areaMm2: null, box: [4, 0, 6, 2] });
+    expect(mask?.domain).toMatchObject({ exploratory: true, note: expect.stringContaining('Exploratory') });
     const [empty] = segment(head, new Float32Array(4).fill(-1), mammogram, input);
     expect(empty).toMatchObject({ areaPixels: 0, box: null, mask: { counts: [24] } });
   });
@@ -131,6 +132,8 @@ describe('checkDomain', () => {
       outside: false,
       note: expect.stringContaining('not known'),
     });
-    expect(checkDomain(domain, facts('CC'))).toEqual({ outside: false, note: 'Holds where a mass is present.' });
+    const known = { ...domain, exploratory: false };
+    expect(checkDomain(known, facts('CC'))).toEqual({ outside: false, note: 'Holds where a mass is present.' });
+    expect(domainOf(domain, facts('CC')).note).toMatch(/^Exploratory: .* Holds where a mass is present\.$/);
   });
 });

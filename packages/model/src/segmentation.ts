@@ -8,6 +8,7 @@ import {
   type Segmentation,
   type SegmentationHead,
 } from '@versamammo/schema';
+import { domainOf } from './domain.ts';
 import { ModelError } from './model-error.ts';
 import { logit } from './probabilities.ts';
 
@@ -41,6 +42,7 @@ export function segment(
       areaMm2: spacing === null ? null : mask.area * spacing[0] * spacing[1],
       box: mask.box,
       mask: { size: [rows, columns], counts: mask.counts },
+      domain: domainOf(head.domain, mammogram),
     };
   });
 }

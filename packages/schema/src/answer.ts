@@ -1,6 +1,6 @@
 // Answer: what visual question answering returns.
 import { z } from 'zod';
-import { Support } from './findings.ts';
+import { ResultDomain, Support } from './findings.ts';
 import { Collection } from './vocabulary.ts';
 
 /** Why there is no answer: the question is not about something an image shows; the bundle does not know the topic; or it is unsure. */
@@ -54,7 +54,7 @@ export const Answer = z.strictObject({
   prior: z.record(z.string(), z.number()).nullable(),
   evidence: z.array(Evidence),
   support: Support.nullable(),
-  domain: z.strictObject({ sources: z.array(z.string()), exploratory: z.boolean() }).nullable(),
+  domain: ResultDomain.nullable(),
   /** Embedding space and bundle that answered. */
   space: z.string(),
   bundle: z.string(),

@@ -13,6 +13,16 @@ export const Support = z.strictObject({
 });
 export type Support = z.infer<typeof Support>;
 
+/** What a head may speak about, said of one image: the data sets it learned from, and a note for the reader; null where there is nothing to say. */
+export const ResultDomain = z.strictObject({
+  sources: z.array(z.string()),
+  /** Its labels are few or indirect. */
+  exploratory: z.boolean(),
+  /** That it is exploratory, that the image lies outside of its domain or may, and on what condition it holds. */
+  note: z.string().nullable(),
+});
+export type ResultDomain = z.infer<typeof ResultDomain>;
+
 export const Classification = z.strictObject({
   head: z.string(),
   question: z.string(),
@@ -25,8 +35,7 @@ export const Classification = z.strictObject({
   decisions: z.array(
     z.strictObject({ label: z.string(), positive: z.boolean(), threshold: z.number(), operatingPoint: z.string() }),
   ),
-  /** Sources on which the head was trained, and whether this image can be said to be inside that domain. */
-  domain: z.strictObject({ sources: z.array(z.string()), exploratory: z.boolean(), note: z.string().nullable() }),
+  domain: ResultDomain,
 });
 export type Classification = z.infer<typeof Classification>;
 
@@ -39,6 +48,7 @@ export const Position = z.strictObject({
 export type Position = z.infer<typeof Position>;
 
 export const Detection = z.strictObject({
+  head: z.string(),
   label: z.string(),
   /** Calibrated score, 0 to 1. */
   score: z.number(),
@@ -47,6 +57,7 @@ export const Detection = z.strictObject({
   /** Width and height in millimetres; null where spacing is unknown. */
   sizeMm: z.tuple([z.number(), z.number()]).nullable(),
   position: Position,
+  domain: ResultDomain,
 });
 export type Detection = z.infer<typeof Detection>;
 
@@ -60,5 +71,6 @@ export const Segmentation = z.strictObject({
   box: Box.nullable(),
   /** Run lengths on the source grid, row-major, starting with zeros (COCO's uncompressed RLE but by rows); [height, width]. */
   mask: z.strictObject({ size: z.tuple([z.int(), z.int()]), counts: z.array(z.int()) }),
+  domain: ResultDomain,
 });
 export type Segmentation = z.infer<typeof Segmentation>;

@@ -1068,6 +1068,12 @@ export interface components {
                     number,
                     number
                 ];
+                domain: {
+                    exploratory: boolean;
+                    note: string | null;
+                    sources: string[];
+                };
+                head: string;
                 label: string;
                 position: {
                     /** @enum {string|null} */
@@ -1091,6 +1097,11 @@ export interface components {
                     number,
                     number
                 ] | null;
+                domain: {
+                    exploratory: boolean;
+                    note: string | null;
+                    sources: string[];
+                };
                 head: string;
                 label: string;
                 mask: {
@@ -1142,6 +1153,7 @@ export interface components {
             }[];
             domain: {
                 exploratory: boolean;
+                note: string | null;
                 sources: string[];
             } | null;
             evidence: {
@@ -1224,6 +1236,12 @@ export interface components {
             dimension: number;
             notice: string;
             space: string;
+            support: {
+                inside: boolean;
+                quantile: number;
+                similarity: number;
+                warning: string | null;
+            } | null;
             vector: number[];
         };
         EmbedRequest: {
@@ -1728,6 +1746,12 @@ export interface components {
             patientExclusion: "applied" | "unknown" | "off";
             results: components["schemas"]["Hit"][];
             space: string;
+            support: {
+                inside: boolean;
+                quantile: number;
+                similarity: number;
+                warning: string | null;
+            } | null;
         };
         SearchRequest: {
             box?: components["schemas"]["Box"] & unknown;

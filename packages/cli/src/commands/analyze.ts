@@ -43,10 +43,10 @@ async function flat(
   stem: string | null,
 ) {
   const masks = [];
-  for (const { head, label, areaPixels, areaMm2, box, mask } of segmentations) {
+  for (const { head, label, areaPixels, areaMm2, box, mask, domain } of segmentations) {
     const path = stem === null || mask === null ? null : `${stem}-${head}-${label}.png`;
     if (path !== null && mask !== null) await writeFile(path, maskPng(mask));
-    masks.push({ head, label, areaPixels, areaMm2, box, mask: path });
+    masks.push({ head, label, areaPixels, areaMm2, box, mask: path, domain });
   }
   return {
     classification: Object.fromEntries(
@@ -83,21 +83,22 @@ function show(file: string, [result]: Flat[]): string {
     [
       head,
       probabilities.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`).join(', '),
-      domain.exploratory ? `${question} (exploratory)` : question,
+      domain.note === null ? question : `${question} ${domain.note}`,
     ],
   ]);
-  const boxes = result.detections.map(({ label, score, box, sizeMm }) => [
+  const boxes = result.detections.map(({ label, score, box, sizeMm, domain }) => [
     label,
     score.toFixed(3),
     box.map((side) => Math.round(side)).join(','),
     sizeMm === null ? null : sizeMm.map((mm) => mm.toFixed(1)).join(' × '),
+    domain.note,
   ]);
   return [
     file,
     table(['head', 'probabilities', 'question'], heads),
-    boxes.length === 0 ? 'No detections.' : table(['detection', 'score', 'box', 'mm'], boxes),
-    ...result.segmentations.map(
-      ({ label, areaPixels, mask }) => `${label}: ${Math.round(areaPixels)} pixels${mask === null ? '' : `, ${mask}`}`,
+    boxes.length === 0 ? 'No detections.' : table(['detection', 'score', 'box', 'mm', 'domain'], boxes),
+    ...result.segmentations.map(({ label, areaPixels, mask, domain }) =>
+      [`${label}: ${Math.round(areaPixels)} pixels`, mask, domain.note].filter((part) => part !== null).join(', '),
     ),
     ...(result.support?.warning ? [result.support.warning] : []),
     `${result.bundle}. ${result.notice}\n`,

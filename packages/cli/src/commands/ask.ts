@@ -81,6 +81,7 @@ function show(answer: Answer): string {
     );
   if (answer.evidence.length > shown.length)
     lines.push(`    and ${answer.evidence.length - shown.length} more (--json shows all)`);
+  if (answer.domain?.note) lines.push(`    ${answer.domain.note}`);
   if (answer.support?.warning) lines.push(`    ${answer.support.warning}`);
   return `${lines.join('\n')}\n  ${answer.bundle}. ${answer.notice}\n`;
 }

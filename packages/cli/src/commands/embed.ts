@@ -17,12 +17,12 @@ Example: versamammo embed --json *.png > vectors.jsonl`,
       eachFile(
         context,
         async (file, _place, signal) => {
-          const { space, vector } = await client.embed({ file }, { signal });
-          return [{ space, vector }];
+          const { space, vector, support } = await client.embed({ file }, { signal });
+          return [{ space, vector, support }];
         },
         (file, [result]) => {
           const first = result?.vector.slice(0, 4).map((value) => value.toFixed(4)) ?? [];
-          return `${file}  ${result?.space}  ${result?.vector.length} numbers: ${first.join(' ')} …`;
+          return `${file}  ${result?.space}  ${result?.vector.length} numbers: ${first.join(' ')} …${result?.support?.warning ? `  ${result.support.warning}` : ''}`;
         },
       ),
     ),

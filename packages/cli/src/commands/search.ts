@@ -70,7 +70,8 @@ function show(file: string, [answer]: SearchAnswer[]): string {
     answer.patientExclusion === 'unknown'
       ? '\nThe patient is not known: only the same image and exam were left out.'
       : '';
-  return `${file}\n${table(['', 'similarity', 'collection', 'case', 'view', 'density', 'BI-RADS', 'outcome'], rows)}${note}\n${answer.bundle}, space ${answer.space}. ${answer.notice}\n`;
+  const warning = answer.support?.warning ? `\n${answer.support.warning}` : '';
+  return `${file}\n${table(['', 'similarity', 'collection', 'case', 'view', 'density', 'BI-RADS', 'outcome'], rows)}${note}${warning}\n${answer.bundle}, space ${answer.space}. ${answer.notice}\n`;
 }
 
 function oneOf<T extends string>(value: string | undefined, allowed: readonly T[], flag: string): T | undefined {

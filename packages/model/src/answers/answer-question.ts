@@ -10,7 +10,7 @@ import {
   type Topic,
 } from '@versamammo/schema';
 import { shiftTo } from '../classification.ts';
-import { checkDomain } from '../domain.ts';
+import { checkDomain, domainOf } from '../domain.ts';
 import { checkPrior } from '../prior.ts';
 import { sigmoid, softmax } from '../probabilities.ts';
 import { type Choice, matchChoices } from './choices.ts';
@@ -142,7 +142,7 @@ export function answerFromImage(frame: Frame, input: AnswerInput): Answer {
       citation: input.citationOf(voter.neighbour),
     })),
     support,
-    domain: domain && { sources: domain.sources, exploratory: domain.exploratory },
+    domain: domain && domainOf(domain, mammogram),
   };
 }
 
