@@ -34,9 +34,11 @@ export function onDetector(picture: Picture): Picture {
   );
 }
 
-/** What can be done wrongly to a mammogram. The first is none: what is flagged of it is a false alarm. */
+export const AS_IT_IS = 'as it is';
+
+/** What can be done wrongly to a mammogram; as it is, what is flagged is a false alarm. */
 export const CHANGES: Record<string, (picture: Picture, random: Random) => Picture> = {
-  'as it is': (picture) => picture,
+  [AS_IT_IS]: (picture) => picture,
   mirrored: (picture) => draw(picture.rows, picture.columns, (x, y) => pick(picture, picture.columns - 1 - x, y)),
   'upside down': (picture) => draw(picture.rows, picture.columns, (x, y) => pick(picture, x, picture.rows - 1 - y)),
   'on its side': (picture) => draw(picture.columns, picture.rows, (x, y) => pick(picture, y, x)),
