@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from versamammo import bundle, calibration, distributed, regions
 from versamammo.answers import ROUTER_ARRAYS, TrainedAnswers, load_answers
+from versamammo.appearance import appearance_of
 from versamammo.config import Answers, Config, Export, Heads, section
 from versamammo.data import Case, PreparedDataset
 from versamammo.decoder import LesionDecoder
@@ -34,6 +35,8 @@ from versamammo.text import MAX_TOKENS, WIDTH, MiniLM, TextEncoder
 
 #: How far onnxruntime may lie from PyTorch.
 TOLERANCE = 1e-4
+#: What images look like is told from the first map of at least this stride.
+APPEARANCE_STRIDE = 16
 #: Centres of training vectors that support is measured to, and how many of the nearest count.
 CENTRES, NEAREST = 256, 3
 SUPPORT_LIMIT = 0.01
@@ -92,6 +95,9 @@ def run(config: Config, run_uri: str) -> None:
         files |= answer_files(answers, config, heads, held, held_vectors)
     support, centres = support_of(train, vectors, held_vectors, config.seed)
     files["support.f32"] = bundle.float32(centres)
+    where = next((m.name for m in maps if m.stride >= APPEARANCE_STRIDE), names[-1])
+    support["appearance"], description = appearance_of(where, train.maps[where], held.maps[where])
+    files["appearance.f32"] = bundle.float32(description)
     reference = reference_files(how, config, heads, train, vectors, files)
     hashes = heads.manifest["data"]["patientHashes"]
     files["patients.txt"] = "".join(f"{h}\n" for h in hashes).encode()

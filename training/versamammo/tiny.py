@@ -14,6 +14,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from versamammo import bundle
+from versamammo.appearance import appearance_of
 
 HEIGHT, WIDTH, DIMENSION, TOKEN_DIMENSION, REGION_DIMENSION = 64, 48, 16, 24, 8
 MEAN, DEVIATION = 0.25, 0.25
@@ -424,7 +425,10 @@ def build(folder: Path | str, seed: int = 0) -> dict[str, Any]:
         region_rows.append(
             {**record, "id": region_id, "lesions": [lesion], "citation": CITATION, "image": record["id"]}
         )
+    others = [i for i in range(len(vectors)) if i not in held]
+    appearance, description = appearance_of("map16", features["map16"][others], features["map16"][held])
     files |= {
+        "appearance.f32": bundle.float32(description),
         "support.f32": bundle.float32(vectors[reference]),
         "reference.f32": bundle.float32(vectors[reference]),
         "reference.jsonl": bundle.json_lines(rows),
@@ -655,6 +659,7 @@ def build(folder: Path | str, seed: int = 0) -> dict[str, Any]:
             "k": 3,
             "quantiles": [float(q) for q in np.quantile(nearest, np.linspace(0, 1, 101))],
             "limit": 0.01,
+            "appearance": appearance,
         },
         "reference": {
             "vectors": "reference.f32",

@@ -78,10 +78,10 @@ export function createAnalyze({ queries, model }: { queries: Queries; model(): P
       const embedding =
         box === undefined ? await opened.embed(mammogram, run) : (await opened.embedRegions(mammogram, [box], run))[0];
       if (embedding === undefined) throw new ServiceError('not-in-bundle', 'This bundle gives no vector for a region.');
-      const { vector, space } = embedding;
+      const { vector, space, support } = embedding;
       return {
         space,
-        support: box === undefined ? await opened.support(vector) : null,
+        support,
         dimension: vector.length,
         vector: Array.from(vector),
         bundle: bundleOf(opened),

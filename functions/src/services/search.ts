@@ -52,7 +52,7 @@ export interface SearchAnswer {
   groups: { key: string; ids: string[] }[] | null;
   patientExclusion: SearchResult['patientExclusion'];
   index: { implementation: 'embedded' | 'qdrant'; kind: 'image' | 'region'; exact: boolean };
-  /** Of the image that was searched by; null for an exam, a region, or where the bundle does not tell. */
+  /** Of the file that was searched by; null for what has a vector already, a region, or where the bundle does not tell. */
   support: Support | null;
   space: string;
   bundle: string;
@@ -88,11 +88,10 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
     return regionImages;
   }
 
-  /** `vector`: of the image that was searched by. */
   async function answerOf(
     result: SearchResult,
     searched: CaseIndex,
-    vector: Float32Array | null = null,
+    support: Support | null = null,
   ): Promise<SearchAnswer> {
     const opened = await model();
     const images = searched.kind === 'region' ? await imagesOfRegions() : new Map<string, string>();
@@ -102,7 +101,7 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
       groups: result.groups,
       patientExclusion: result.patientExclusion,
       index: { implementation, kind: searched.kind, exact: result.exact },
-      support: vector && (await opened.support(vector)),
+      support,
       space: result.space,
       bundle: bundleOf(opened),
       notice: RESEARCH_USE,
@@ -160,23 +159,21 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
           'wrong-space',
           `This vector is from ${request.space}; the index holds ${searched.space}, and vectors of two spaces cannot be compared.`,
         );
-      const given = Float32Array.from(vector);
-      return answerOf(await searched.search(scope, { ...common, by: { vector: given } }), searched, given);
+      return answerOf(await searched.search(scope, { ...common, by: { vector: Float32Array.from(vector) } }), searched);
     }
     if (exam !== undefined) return searchByExam(tenant, exam, scope, common, searched);
     if (request.image !== undefined) {
       // Searchable already: its vector is in the index.
-      const [stored] = await searched.get({ tenant, collections: ['own', 'reference', 'demo'] }, [request.image], {
-        withVectors: true,
-      });
-      if (stored !== undefined) {
-        const own = stored.vector && Float32Array.from(stored.vector);
-        return answerOf(await searched.search(scope, { ...common, by: { id: request.image } }), searched, own);
-      }
+      const [stored] = await searched.get({ tenant, collections: ['own', 'reference', 'demo'] }, [request.image]);
+      if (stored !== undefined)
+        return answerOf(await searched.search(scope, { ...common, by: { id: request.image } }), searched);
     }
     const { mammogram, self } = await queries.open(tenant, request, signal);
-    const { vector: own } = await (await model()).embed(mammogram, { deadlineMs: RUN_MS, ...(signal && { signal }) });
-    return answerOf(await searched.search(scope, { ...common, by: { vector: own }, self }), searched, own);
+    const { vector: own, support } = await (await model()).embed(mammogram, {
+      deadlineMs: RUN_MS,
+      ...(signal && { signal }),
+    });
+    return answerOf(await searched.search(scope, { ...common, by: { vector: own }, self }), searched, support);
   }
 
   /** The mean direction of the exam's images; the exam and its patient are left out. */

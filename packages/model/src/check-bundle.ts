@@ -24,6 +24,7 @@ export function namedFiles(manifest: Manifest): string[] {
     ...graphFiles(manifest),
     ...(answers ? [answers.tokenizer] : []),
     ...(support ? [support.file] : []),
+    ...(support?.appearance ? [support.appearance.file] : []),
     ...(reference ? [reference.vectors, reference.cases] : []),
     ...(reference?.regions ? [reference.regions.vectors, reference.regions.cases] : []),
     ...(training.patientHashesFile === null ? [] : [training.patientHashesFile]),
@@ -185,6 +186,7 @@ function checkTopics({ answers }: Manifest): string[] {
 function checkVectorFiles({ files, encoder, region, support, reference }: Manifest): string[] {
   const expected = [
     ...(support ? [{ file: support.file, count: support.count, dimension: encoder.dimension }] : []),
+    ...(support?.appearance ? [appearanceFile(support.appearance, encoder)] : []),
     ...(reference ? [{ file: reference.vectors, count: reference.count, dimension: encoder.dimension }] : []),
     ...(reference?.regions && region
       ? [{ file: reference.regions.vectors, count: reference.regions.count, dimension: region.dimension }]
@@ -194,6 +196,19 @@ function checkVectorFiles({ files, encoder, region, support, reference }: Manife
     .filter(({ file, count, dimension }) => files[file]?.bytes !== count * dimension * 4)
     .map(({ file, count, dimension }) => `${file}: is not ${count} vectors of ${dimension} numbers`);
   if (reference?.regions && !region) problems.push('reference: it has regions, but the bundle has no region head');
-  const falls = support?.quantiles.some((value, i, all) => i > 0 && value < (all[i - 1] ?? value));
-  return falls ? [...problems, 'support: its quantiles do not ascend'] : problems;
+  if (support?.appearance && !encoder.maps.some(({ tensor }) => tensor.name === support.appearance?.map))
+    problems.push(`support: the encoder has no map ${support.appearance.map}`);
+  for (const quantiles of [support?.quantiles, support?.appearance?.quantiles])
+    if (quantiles?.some((value, i, all) => i > 0 && value < (all[i - 1] ?? value)))
+      problems.push('support: its quantiles do not ascend');
+  return problems;
+}
+
+/** Mean, deviation and components over the cells of the map's channels. */
+function appearanceFile(
+  { file, map, grid: [rows, columns], components }: NonNullable<NonNullable<Manifest['support']>['appearance']>,
+  { maps }: Manifest['encoder'],
+) {
+  const channels = Number(maps.find(({ tensor }) => tensor.name === map)?.tensor.shape[1] ?? 0);
+  return { file, count: 2 + components, dimension: channels * rows * columns };
 }

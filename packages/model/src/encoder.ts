@@ -1,5 +1,5 @@
 // Encoder: mammograms to unit vectors and feature maps.
-import type { Box, Mammogram } from '@versamammo/schema';
+import type { Box, Mammogram, Support } from '@versamammo/schema';
 
 export interface RunOptions {
   /** Waiting and running together; past it the request fails with `ModelError` code `deadline`. */
@@ -23,6 +23,8 @@ export interface Embedding {
   vector: Float32Array;
   /** Embedding space: never compare vectors of two spaces. */
   space: string;
+  /** Null of a region, or where the bundle does not tell. */
+  support: Support | null;
   maps?: FeatureMap[];
 }
 

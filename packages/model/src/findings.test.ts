@@ -5,7 +5,7 @@ import { decodeBoxes } from './detection.ts';
 import { checkDomain, domainOf } from './domain.ts';
 import { findLandmarks, positionOf, quadrantOf } from './position.ts';
 import { segment } from './segmentation.ts';
-import { quantileOf } from './support.ts';
+import { openSupport, quantileOf } from './support.ts';
 import { breast } from './testing/breast.ts';
 
 const domain = {
@@ -135,5 +135,51 @@ describe('checkDomain', () => {
     const known = { ...domain, exploratory: false };
     expect(checkDomain(known, facts('CC'))).toEqual({ outside: false, note: 'Holds where a mass is present.' });
     expect(domainOf(domain, facts('CC')).note).toMatch(/^Exploratory: .* Holds where a mass is present\.$/);
+  });
+});
+
+describe('openSupport', () => {
+  const rising = (from: number, to: number) => Array.from({ length: 101 }, (_, i) => from + ((to - from) * i) / 100);
+  const bytes = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
+  // One vector; of a map of one channel on two cells, mean 1, deviation 2, and one component along both.
+  const files: Record<string, Uint8Array> = {
+    'vectors.f32': bytes(1, 0),
+    'look.f32': bytes(1, 1, 2, 2, Math.SQRT1_2, Math.SQRT1_2),
+  };
+  const read = async (file: string) => files[file] ?? new Uint8Array();
+  const appearance = {
+    file: 'look.f32',
+    map: 'map',
+    grid: [1, 2] as [number, number],
+    components: 1,
+    quantiles: rising(0, 1),
+    limit: 0.05,
+  };
+  const spec = { file: 'vectors.f32', count: 1, k: 3, quantiles: rising(0, 1), limit: 0.05 };
+  const map = (...data: number[]) => ({
+    name: 'map',
+    channels: 1,
+    height: 1,
+    width: 3,
+    stride: 16,
+    data: Float32Array.from(data),
+  });
+
+  it('tells by the vector and by what the look has beside the components, whichever lies further', async () => {
+    const of = await openSupport(read, { ...spec, appearance }, 2);
+    // cells [0] and [1, 2]: 3 and 3 → standardised 1 and 1, along the component: nothing is left
+    const usual = of(Float32Array.of(0.6, 0.8), map(3, 2, 4));
+    expect(usual).toMatchObject({ inside: true, warning: null });
+    expect([usual.similarity, usual.distance, usual.quantile].map((x) => Number(x?.toFixed(6)))).toEqual([0.6, 0, 0.6]);
+    // 3 and −1 → 1 and −1, across the component: all is left
+    const strange = of(Float32Array.of(0.6, 0.8), map(3, -2, 0));
+    expect(strange).toMatchObject({ inside: false, quantile: 0, warning: expect.stringContaining('unlike') });
+    expect(strange.distance).toBeCloseTo(1, 6);
+    expect(of(Float32Array.of(0.02, 1), map(3, 2, 4)).inside).toBe(false);
+  });
+
+  it('tells by the vector alone where the bundle knows no more', async () => {
+    const of = await openSupport(read, spec, 2);
+    expect(of(Float32Array.of(0.6, 0.8), null)).toMatchObject({ inside: true, distance: null });
   });
 });

@@ -1,5 +1,5 @@
 // Job: what a runner does in one go, on whatever thread it lives.
-import type { Box, Detection, Mammogram, Segmentation } from '@versamammo/schema';
+import type { Box, Detection, Mammogram, Segmentation, Support } from '@versamammo/schema';
 import type { FeatureMap } from './encoder.ts';
 import type { Explanation } from './model.ts';
 
@@ -32,6 +32,8 @@ export type Job =
 export interface Results {
   image: {
     vector: Float32Array;
+    /** Null where the bundle does not tell. */
+    support: Support | null;
     maps: FeatureMap[] | null;
     /** Vectors of the boxes, or of the first detections. */
     regions: Float32Array[];

@@ -84,7 +84,6 @@ export interface Model extends Encoder {
     neighbour: Mammogram | null,
     options?: RunOptions & { queryBox?: Box },
   ): Promise<Explanation>;
-  support(vector: Float32Array): Promise<Support | null>;
   /** Empty where the bundle carries none. */
   reference(): Promise<{ images: ReferenceCase[]; regions: ReferenceCase[] }>;
   statistics(): PoolStatistics;

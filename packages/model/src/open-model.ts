@@ -17,7 +17,6 @@ import { ModelError } from './model-error.ts';
 import { readReference } from './reference.ts';
 import { openSessionPool } from './session-pool.ts';
 import { sharePixels } from './share-pixels.ts';
-import { openSupport } from './support.ts';
 
 export interface ModelOptions {
   /** Asked for; `Encoder.provider` says what runs. Default `cpu`. */
@@ -79,11 +78,6 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
   const { encoder, heads, answers } = manifest;
   const runner = { manifest, provider, threads };
   const workerUrl = options.workerUrl ?? new URL(WORKER, import.meta.url);
-  const support = once(
-    async () =>
-      manifest.support && openSupport(await bundle.read(manifest.support.file), manifest.support, encoder.dimension),
-  );
-  const supportOf = async (vector: Float32Array) => (await support())?.(vector) ?? null;
   const reference = once(() => readReference(bundle));
   const pool = await openSessionPool({
     open() {
@@ -100,7 +94,12 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
     return pool.run<'image'>({ kind: 'image', mammogram: shared, wants: { ...NOTHING_MORE, ...wants } }, options);
   }
 
-  const embeddingOf = ({ vector, maps }: Results['image']): Embedding => ({ vector, space, ...(maps && { maps }) });
+  const embeddingOf = ({ vector, support, maps }: Results['image']): Embedding => ({
+    vector,
+    space,
+    support,
+    ...(maps && { maps }),
+  });
 
   /** A few at a time, so that many images do not fill the queue. */
   function embedMany(mammograms: Mammogram[], run: RunOptions = {}): Promise<Embedding[]> {
@@ -129,8 +128,8 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
     space,
     route: (question, run) => pool.run<'route'>({ kind: 'route', question }, run),
     async ask(question, mammogram, run) {
-      const { answers, vector } = await image(mammogram, { question }, run);
-      return { logits: answers ?? new Float32Array(), vector, support: await supportOf(vector) };
+      const { answers, vector, support } = await image(mammogram, { question }, run);
+      return { logits: answers ?? new Float32Array(), vector, support };
     },
     ...(options.phrasing && { phrasing: options.phrasing }),
   });
@@ -158,11 +157,17 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
       if (typeof regions !== 'number') checkBoxes(mammogram, regions);
       const wanted = regionSpace === null ? [] : regions;
       const detection = typeof wanted === 'number';
-      const { vector, regions: vectors, detections } = await image(mammogram, { regions: wanted, detection }, run);
+      const {
+        vector,
+        support,
+        regions: vectors,
+        detections,
+      } = await image(mammogram, { regions: wanted, detection }, run);
       const described = typeof wanted === 'number' ? detections : wanted.map((box) => ({ box, label: null }));
       return {
         vector,
         space,
+        support,
         regions: vectors.flatMap((one, i) => {
           const found = described[i];
           return found === undefined ? [] : [{ box: found.box, label: found.label, vector: one }];
@@ -177,6 +182,7 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
       return (await image(mammogram, { regions: boxes }, run)).regions.map((vector) => ({
         vector,
         space: regionSpace,
+        support: null,
       }));
     },
     async analyze(mammogram, { prior, ...run } = {}) {
@@ -187,7 +193,7 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
         classification: classifications(result, mammogram, prior),
         detections: result.detections,
         segmentations: result.segmentations,
-        support: await supportOf(result.vector),
+        support: result.support,
       };
     },
     async classify(mammogram, { prior, ...run } = {}) {
@@ -211,11 +217,6 @@ export async function openModel(bundleOrUri: Bundle | string, options: ModelOpti
         { kind: 'explain', query: first ?? query, neighbour: second ?? neighbour, queryBox: queryBox ?? null },
         run,
       );
-    },
-    async support(vector) {
-      if (vector.length !== encoder.dimension)
-        throw new ModelError('bad-input', `A vector of this space has ${encoder.dimension} numbers.`);
-      return supportOf(vector);
     },
     reference,
     statistics: () => pool.statistics(),

@@ -8,7 +8,9 @@ import {
   invert,
   type Mammogram,
   type Manifest,
+  type MapSpec,
   mapBox,
+  type Support,
   type TensorSpec,
   VersaMammoError,
 } from '@versamammo/schema';
@@ -18,6 +20,7 @@ import type { FeatureMap } from './encoder.ts';
 import { cellsOfInterest, explainCells } from './explain.ts';
 import type { Job, Outcome, Results, Runner, Wants } from './job.ts';
 import { segment } from './segmentation.ts';
+import { openSupport, type SupportOf } from './support.ts';
 
 export interface RunnerOptions {
   manifest: Manifest;
@@ -52,6 +55,8 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
   const sessions = new Map([[encoder.file, Promise.resolve(encoderSession)]]);
   const questions = new Map<string, Promise<EncodedQuestion>>();
   let tokenizer: Promise<Tokenizer> | undefined;
+  let support: Promise<SupportOf> | undefined;
+  const supportMap = encoder.maps.find(({ tensor }) => tensor.name === manifest.support?.appearance?.map);
 
   function session(file: string): Promise<InferenceSession> {
     const found = sessions.get(file);
@@ -70,7 +75,7 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     return Object.fromEntries(outputs.map(({ name }) => [name, numbersOf(results[name])]));
   }
 
-  /** Vector, and the maps where asked, of images of the model's input size, in one run. */
+  /** Vector, the map that support looks at, and all maps where asked, of images of the model's input size, in one run. */
   async function encode(inputs: ModelTensor[], withMaps: boolean): Promise<Tensors[]> {
     const size = input.channels * input.height * input.width;
     const [only] = inputs;
@@ -79,7 +84,8 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
       inputs.forEach((tensor, i) => {
         data.set(tensor.data, i * size);
       });
-    const outputs = withMaps ? [encoder.vector, ...encoder.maps.map(({ tensor }) => tensor)] : [encoder.vector];
+    const maps = withMaps ? encoder.maps : supportMap ? [supportMap] : [];
+    const outputs = [encoder.vector, ...maps.map(({ tensor }) => tensor)];
     const dims = [inputs.length, input.channels, input.height, input.width];
     const batch = await run(encoder.file, { [encoder.input.name]: new Tensor('float32', data, dims) }, outputs);
     return inputs.map((_, i) =>
@@ -114,7 +120,8 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
   ): Promise<Results['image']> {
     const result: Results['image'] = {
       vector: tensorOf(outputs, encoder.vector).slice(),
-      maps: wants.maps ? mapsOf(outputs) : null,
+      support: await supportOf(outputs),
+      maps: wants.maps ? encoder.maps.map((map) => mapOf(outputs, map)) : null,
       regions: [],
       logits: {},
       detections: [],
@@ -150,11 +157,18 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     return found;
   }
 
-  function mapsOf(outputs: Tensors): FeatureMap[] {
-    return encoder.maps.map(({ tensor: { name, shape }, stride }) => {
-      const [channels = 0, height = 0, width = 0] = shape.slice(1).map(Number);
-      return { name, channels, height, width, stride, data: (outputs[name] ?? new Float32Array()).slice() };
+  function mapOf(outputs: Tensors, { tensor: { name, shape }, stride }: MapSpec): FeatureMap {
+    const [channels = 0, height = 0, width = 0] = shape.slice(1).map(Number);
+    return { name, channels, height, width, stride, data: (outputs[name] ?? new Float32Array()).slice() };
+  }
+
+  async function supportOf(outputs: Tensors): Promise<Support | null> {
+    if (manifest.support === null) return null;
+    support ??= openSupport(read, manifest.support, encoder.dimension);
+    support.catch(() => {
+      support = undefined;
     });
+    return (await support)(tensorOf(outputs, encoder.vector), supportMap ? mapOf(outputs, supportMap) : null);
   }
 
   async function regionVectors(outputs: Tensors, boxes: Box[], tensor: ModelTensor): Promise<Float32Array[]> {
@@ -239,7 +253,7 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     for (const [mammogram, box] of [[query, queryBox] as const, [neighbour, null] as const]) {
       const tensor = toModelInput(mammogram, input);
       const [outputs = {}] = await encode([tensor], true);
-      const maps = mapsOf(outputs).sort((a, b) => b.stride - a.stride);
+      const maps = encoder.maps.map((map) => mapOf(outputs, map)).sort((a, b) => b.stride - a.stride);
       const map = maps.find(({ height, width }) => height * width >= LEAST_CELLS) ?? maps.at(-1);
       if (!map) throw new RangeError('the encoder has no feature map');
       const breast = cellsOfInterest(map, tensor.toCanonical, mammogram);

@@ -1,34 +1,90 @@
-// openSupport: how far is a vector from what the model was trained on, among validation images' distances?
+// openSupport: how far is an image from what the model was trained on, among validation images' distances?
 import type { Manifest, Support } from '@versamammo/schema';
+import type { FeatureMap } from './encoder.ts';
 
 type SupportSpec = NonNullable<Manifest['support']>;
+type AppearanceSpec = NonNullable<SupportSpec['appearance']>;
 
-/** `bytes`: the manifest's reference vectors, float32 little-endian, [count, dimension]. */
-export function openSupport(
-  bytes: Uint8Array,
+/** Of an image: its vector, and the map that the manifest names where it names one. */
+export type SupportOf = (vector: Float32Array, map: FeatureMap | null) => Support;
+
+/** `read`: a file of the bundle. The formats are the manifest's. */
+export async function openSupport(
+  read: (file: string) => Promise<Uint8Array>,
   spec: SupportSpec,
   dimension: number,
-): (vector: Float32Array) => Support {
-  const vectors = floats(bytes);
-  return (vector) => {
-    const nearest = new Float64Array(Math.min(spec.k, spec.count)).fill(-2);
-    for (let i = 0; i < spec.count; i++) {
-      let similarity = 0;
-      for (let j = 0; j < dimension; j++) similarity += (vectors[i * dimension + j] ?? 0) * (vector[j] ?? 0);
-      if (similarity > (nearest[0] ?? 0)) {
-        nearest[0] = similarity;
-        nearest.sort();
-      }
-    }
-    const similarity = nearest.reduce((a, b) => a + b, 0) / nearest.length;
-    const quantile = quantileOf(similarity, spec.quantiles);
-    const inside = quantile >= spec.limit;
-    return { similarity, quantile, inside, warning: inside ? null : WARNING };
+): Promise<SupportOf> {
+  const appearance = spec.appearance ?? null;
+  const vectors = floats(await read(spec.file));
+  const description = appearance && floats(await read(appearance.file));
+  return (vector, map) => {
+    const similarity = nearestSimilarity(vectors, vector, spec, dimension);
+    const near = quantileOf(similarity, spec.quantiles);
+    const distance = appearance && description && map && distanceOf(map, description, appearance);
+    const usual = appearance && distance !== null ? 1 - quantileOf(distance, appearance.quantiles) : null;
+    const inside = near >= spec.limit && (appearance === null || usual === null || usual >= appearance.limit);
+    const quantile = Math.min(near, usual ?? 1);
+    return { similarity, distance, quantile, inside, warning: inside ? null : WARNING };
   };
 }
 
 const WARNING =
   'This image is unlike those that the model was trained and validated on; what the model says about it is not reliable.';
+
+/** Mean over the k most similar. */
+function nearestSimilarity(
+  vectors: Float32Array,
+  vector: Float32Array,
+  { k, count }: SupportSpec,
+  dimension: number,
+): number {
+  const nearest = new Float64Array(Math.min(k, count)).fill(-2);
+  for (let i = 0; i < count; i++) {
+    let similarity = 0;
+    for (let j = 0; j < dimension; j++) similarity += (vectors[i * dimension + j] ?? 0) * (vector[j] ?? 0);
+    if (similarity > (nearest[0] ?? 0)) {
+      nearest[0] = similarity;
+      nearest.sort();
+    }
+  }
+  return nearest.reduce((a, b) => a + b, 0) / nearest.length;
+}
+
+/** Root mean square of what a map's grid means, standardised, have beside the components. */
+function distanceOf(map: FeatureMap, description: Float32Array, { grid, components }: AppearanceSpec): number {
+  const left = gridMeans(map, grid);
+  const count = left.length;
+  for (let j = 0; j < count; j++) left[j] = ((left[j] ?? 0) - (description[j] ?? 0)) / (description[count + j] ?? 1);
+  for (let i = 0; i < components; i++) {
+    const at = (2 + i) * count;
+    // Components are orthonormal, so taking one away leaves the share of the next as it was.
+    let share = 0;
+    for (let j = 0; j < count; j++) share += (left[j] ?? 0) * (description[at + j] ?? 0);
+    for (let j = 0; j < count; j++) left[j] = (left[j] ?? 0) - share * (description[at + j] ?? 0);
+  }
+  return Math.sqrt(left.reduce((sum, value) => sum + value * value, 0) / count);
+}
+
+/** [channels, rows, columns]. */
+function gridMeans({ channels, height, width, data }: FeatureMap, [rows, columns]: [number, number]): Float64Array {
+  const spans = (size: number, cells: number) =>
+    Array.from({ length: cells }, (_, i) => {
+      const from = Math.floor((i * size) / cells);
+      return { from, to: Math.max(from + 1, Math.floor(((i + 1) * size) / cells)) };
+    });
+  const [down, across] = [spans(height, rows), spans(width, columns)];
+  const means = new Float64Array(channels * rows * columns);
+  let at = 0;
+  for (let c = 0; c < channels; c++)
+    for (const row of down)
+      for (const column of across) {
+        let sum = 0;
+        for (let y = row.from; y < row.to; y++)
+          for (let x = column.from; x < column.to; x++) sum += data[(c * height + y) * width + x] ?? 0;
+        means[at++] = sum / ((row.to - row.from) * (column.to - column.from));
+      }
+  return means;
+}
 
 /** Where `value` lies among 101 ascending quantiles, 0 to 1, linear in between. */
 export function quantileOf(value: number, quantiles: number[]): number {

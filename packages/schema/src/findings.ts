@@ -2,11 +2,13 @@
 import { z } from 'zod';
 import { Box } from './geometry.ts';
 
-/** Distance of an image to the training images, as a quantile of the validation images' distances. */
+/** Distance of an image to the training images, as a quantile of the validation images' distances: by its vector and by how it looks. */
 export const Support = z.strictObject({
   /** Cosine similarity to the nearest training images (mean of the manifest's k). */
   similarity: z.number(),
-  /** Share of validation images that lie further away; 0 is further than all of them. */
+  /** How much of its look is nothing that training images have; null where the bundle does not tell. */
+  distance: z.number().nullable(),
+  /** Share of validation images that lie further away, by the measure in which it lies further; 0 is further than all of them. */
   quantile: z.number().min(0).max(1),
   inside: z.boolean(),
   warning: z.string().nullable(),

@@ -38,6 +38,7 @@ export type ModelInput = z.infer<typeof ModelInput>;
 
 /** A feature map [batch, channels, height, width]; `stride` is in model-input pixels. */
 export const MapSpec = z.strictObject({ tensor: TensorSpec, stride: z.number().positive() });
+export type MapSpec = z.infer<typeof MapSpec>;
 
 const Encoder = z.strictObject({
   file: RelativePath,
@@ -263,7 +264,10 @@ export const Manifest = z.strictObject({
   region: RegionHead.nullable(),
   answers: Answers.nullable(),
   /** Reference vectors (float32, [count, dimension], little-endian, row-major) of a sample of training images, the mean
-   *  similarity to the k nearest, and its quantiles 0, 0.01 … 1 over validation images (101 numbers, ascending). */
+   *  similarity to the k nearest, and its quantiles 0, 0.01 … 1 over validation images (101 numbers, ascending).
+   *  `appearance`: `map`'s means over `grid` (rows, columns; cell i of n spans floor(i · height / n) and on; channels outermost)
+   *  against mean, deviation and orthonormal components (float32, [2 + components, features]): the root mean square of what
+   *  the standardised means have beside the components, and its quantiles over validation images. */
   support: z
     .strictObject({
       file: RelativePath,
@@ -271,6 +275,16 @@ export const Manifest = z.strictObject({
       k: z.int().positive(),
       quantiles: z.array(z.number()).length(101),
       limit: Share,
+      appearance: z
+        .strictObject({
+          file: RelativePath,
+          map: z.string(),
+          grid: z.tuple([z.int().positive(), z.int().positive()]),
+          components: z.int().positive(),
+          quantiles: z.array(z.number()).length(101),
+          limit: Share,
+        })
+        .nullish(),
     })
     .nullable(),
   /** The reference collection: `vectors` (float32, as above; region vectors likewise) and `cases` (JSON Lines of ReferenceRecord, in the same order). */

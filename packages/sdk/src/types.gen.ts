@@ -1114,6 +1114,7 @@ export interface components {
             }[];
             space: string;
             support: {
+                distance: number | null;
                 inside: boolean;
                 quantile: number;
                 similarity: number;
@@ -1187,6 +1188,7 @@ export interface components {
             reason: "not_answerable_from_an_image" | "topic_not_trained" | "outside_domain" | "below_threshold" | "out_of_support" | "question_not_understood" | "header_unknown" | null;
             space: string;
             support: {
+                distance: number | null;
                 inside: boolean;
                 quantile: number;
                 similarity: number;
@@ -1237,6 +1239,7 @@ export interface components {
             notice: string;
             space: string;
             support: {
+                distance: number | null;
                 inside: boolean;
                 quantile: number;
                 similarity: number;
@@ -1747,6 +1750,7 @@ export interface components {
             results: components["schemas"]["Hit"][];
             space: string;
             support: {
+                distance: number | null;
                 inside: boolean;
                 quantile: number;
                 similarity: number;

@@ -1,0 +1,33 @@
+"""Appearance: grid means by hand, and distances of what does and does not lie in the training images' span."""
+
+import numpy as np
+
+from versamammo.appearance import appearance_of, distance, grid_means
+
+
+def test_grid_means_take_each_cell_by_floors() -> None:
+    maps = np.arange(2 * 5 * 3, dtype=np.float16).reshape(1, 2, 5, 3)
+    means = grid_means(maps, (2, 2)).reshape(2, 2, 2)
+    # rows 0–1 and 2–4, columns 0 and 1–2
+    assert means[0].tolist() == [[1.5, 3.0], [9.0, 10.5]]
+    assert (means[1] - means[0] == 15).all()
+
+
+def test_distance_is_what_lies_beside_the_components() -> None:
+    rng = np.random.default_rng(1)
+    directions = rng.normal(size=(3, 4 * 12))
+    images = lambda n: (rng.normal(size=(n, 3)) @ directions).reshape(n, 4, 4, 3) + 0.01 * rng.normal(size=(n, 4, 4, 3))  # noqa: E731
+    entry, description = appearance_of("map", images(200), images(100))
+    assert description.shape == (entry["components"] + 2, 48)
+    quantiles = entry["quantiles"]
+    assert len(quantiles) == 101 and quantiles == sorted(quantiles)
+    assert (distance(grid_means(images(50)), description) < 2 * quantiles[-1]).all()
+    turned = images(50)[:, :, ::-1]
+    assert (distance(grid_means(turned), description) > 10 * quantiles[-1]).all()
+
+
+def test_a_channel_that_never_moved_does_not_divide_by_nothing() -> None:
+    train = np.random.default_rng(2).normal(size=(30, 2, 4, 3))
+    train[:, 1] = 0
+    _, description = appearance_of("map", train, train)
+    assert np.isfinite(distance(grid_means(train), description)).all()
