@@ -79,9 +79,11 @@ export function createApp(services: Services, options: AppOptions = {}): App {
   app.use(hostGuard(isOpen));
   app.use(crossOrigin(configuration.corsOrigins));
   app.use(knownRoute(app));
-  let document: object | undefined;
-  publicRoutes(app, services, () => {
-    document ??= openapiDocument(app);
+  const documents = new Map<boolean, object>();
+  publicRoutes(app, services, async () => {
+    const open = await isOpen();
+    const document = documents.get(open) ?? openapiDocument(app, { open });
+    documents.set(open, document);
     return document;
   });
   uploadContentRoute(context, services);

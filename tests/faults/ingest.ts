@@ -48,7 +48,10 @@ const measurement: Measurement = {
     const archive = join(folder, 'archive');
     mkdirSync(archive);
     for (let i = 0; i < IMPORTED; i++)
-      writeFileSync(join(archive, `${i}.png`), encodePhantomPng(phantom(Number(seed) * 1000 + 500 + i, { longSide: 128 })));
+      writeFileSync(
+        join(archive, `${i}.png`),
+        encodePhantomPng(phantom(Number(seed) * 1000 + 500 + i, { longSide: 128 })),
+      );
     const env = { ...tinyEnvironment(join(folder, 'data')), VERSAMAMMO_IMPORT_ROOTS: archive };
     const subjects = Array.from({ length: IMAGES }, (_, i) => subject(Number(seed) * 1000 + i));
     const jobs: string[] = [];
@@ -84,7 +87,13 @@ const measurement: Measurement = {
       }
       if (counts.stored + counts.tickets < Number(rounds)) notes.push('Too little was acknowledged to say anything.');
       const present = subjects.filter(({ belief }) => belief === 'present').length;
-      const row: Row = { name: 'kill -9', rounds: Number(rounds), ...counts, jobs: jobs.length, present_at_end: present };
+      const row: Row = {
+        name: 'kill -9',
+        rounds: Number(rounds),
+        ...counts,
+        jobs: jobs.length,
+        present_at_end: present,
+      };
       return { ok: notes.length === 0, rows: [row], notes };
     } finally {
       await server?.kill();
@@ -176,12 +185,16 @@ async function check(url: string, subjects: Subject[], jobs: string[], when: str
   const get = async (path: string) => fetch(`${url}${path}`);
   let resumed = 0;
   for (const end = Date.now() + SETTLE_MS; ; await sleep(50)) {
-    const { images } = z.object({ images: z.array(Stored) }).parse(await (await get('/v1/images?state=received')).json());
+    const { images } = z
+      .object({ images: z.array(Stored) })
+      .parse(await (await get('/v1/images?state=received')).json());
     resumed = Math.max(resumed, images.length);
     const open = await Promise.all(jobs.map(async (id) => Job.parse(await (await get(`/v1/jobs/${id}`)).json())));
     if (images.length === 0 && open.every(({ state }) => state === 'succeeded')) break;
     if (Date.now() < end) continue;
-    notes.push(`${when}: ${images.length} images and ${open.filter(({ state }) => state !== 'succeeded').length} jobs still wait.`);
+    notes.push(
+      `${when}: ${images.length} images and ${open.filter(({ state }) => state !== 'succeeded').length} jobs still wait.`,
+    );
     return resumed;
   }
   for (const id of jobs) {
@@ -200,7 +213,9 @@ async function check(url: string, subjects: Subject[], jobs: string[], when: str
     });
     const isSearchable = searched.status === 200;
     if ((found !== null) !== isSearchable)
-      notes.push(`${when}: image ${subject.id} is ${found?.state ?? 'not there'}, a search by it answers ${searched.status}.`);
+      notes.push(
+        `${when}: image ${subject.id} is ${found?.state ?? 'not there'}, a search by it answers ${searched.status}.`,
+      );
     if (subject.belief === 'present' && found?.state !== 'indexed')
       notes.push(`${when}: acknowledged image ${subject.id} is ${found?.state ?? 'not there'}.`);
     if (subject.belief === 'absent' && found !== null) notes.push(`${when}: deleted image ${subject.id} is back.`);

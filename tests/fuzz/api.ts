@@ -88,7 +88,7 @@ async function fuzz(name: string, server: ServerProcess, key: string | null, how
   );
   const operations = await operationsOf(server.url);
   const chosen = how.tenth ? operations.filter((_, i) => i % 10 === how.seed % 10) : operations;
-  writeFileSync(join(how.folder, 'schemathesis.toml'), configuration());
+  writeFileSync(join(how.folder, 'schemathesis.toml'), configuration(key));
   const report = join(how.folder, 'report.ndjson');
   const start = performance.now();
   const child = spawn(
@@ -98,7 +98,6 @@ async function fuzz(name: string, server: ServerProcess, key: string | null, how
       join(how.folder, 'schemathesis.toml'),
       'run',
       `${server.url}/openapi.json`,
-      ...(key === null ? [] : ['-H', `Authorization: Bearer ${key}`]),
       ...['--seed', String(how.seed), '--max-examples', String(how.examples)],
       ...['--phases', how.tenth ? 'coverage,fuzzing' : 'coverage,fuzzing,stateful'],
       ...['--request-timeout', '120', '--continue-on-failure', '--no-shrink', '--no-color', '--warnings', 'off'],
@@ -183,7 +182,7 @@ async function storeSome(url: string, headers: Record<string, string>, { folder,
 }
 
 /** All checks, and which answers they are to expect where the defaults do not know our rules. */
-function configuration(): string {
+function configuration(key: string | null): string {
   const usual = ['2xx', '401', '403', '404', '409'];
   const semantic = new Map<string, string[]>();
   for (const [status, { operations }] of Object.entries(SEMANTIC))
@@ -196,6 +195,7 @@ checks.positive_data_acceptance.expected-statuses = ${JSON.stringify(statuses)}
 `,
   );
   return `
+${key === null ? '' : `auth.openapi.apiKey.bearer = "${key}"`}
 checks.negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "501"]
 checks.positive_data_acceptance.expected-statuses = ${JSON.stringify(usual)}
 checks.missing_required_header.expected-statuses = ["400", "401", "403", "415", "422", "428"]

@@ -11,13 +11,14 @@ const TAGS: [name: string, description: string][] = [
   ['system', 'Health, metrics and this document.'],
 ];
 
-export function openapiDocument(app: App): object {
+/** `open`: while no key is needed; then the document says so. */
+export function openapiDocument(app: App, { open }: { open: boolean } = { open: false }): object {
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',
     description: 'An API key, `vm_…`. Not needed on a server on loopback for which none was ever made.',
   });
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'VersaMammo',
@@ -29,4 +30,15 @@ export function openapiDocument(app: App): object {
     // In the order in which a newcomer wants them; the page at /docs keeps it.
     tags: TAGS.map(([name, description]) => ({ name, description })),
   });
+  if (!open) return document;
+  const paths = Object.entries(document.paths ?? {}).map(([path, methods]) => [
+    path,
+    Object.fromEntries(
+      Object.entries(methods).map(([method, operation]) => [
+        method,
+        operation.security?.length > 0 ? { ...operation, security: [...operation.security, {}] } : operation,
+      ]),
+    ),
+  ]);
+  return { ...document, paths: Object.fromEntries(paths) };
 }

@@ -10,7 +10,7 @@ import type { Services } from '../services/services.ts';
 const READY_CHECK_MS = 2000;
 
 /** Open to everybody: nothing here is about a tenant. */
-export function publicRoutes(app: App, { model, index, platform }: Services, openapi: () => object): void {
+export function publicRoutes(app: App, { model, index, platform }: Services, openapi: () => Promise<object>): void {
   const open = (id: string, path: string, summary: string, answers: Operation<never, never, never>['answers']) =>
     app.openAPIRegistry.registerPath(
       describeOperation({ id, method: 'get', path, tag: 'system', scope: null, summary, answers }),
@@ -43,7 +43,7 @@ export function publicRoutes(app: App, { model, index, platform }: Services, ope
   open('getOpenapi', '/openapi.json', 'This document.', {
     200: { about: 'OpenAPI 3.1.', schema: z.looseObject({ openapi: z.string() }) },
   });
-  app.get('/openapi.json', (c) => c.json(openapi()));
+  app.get('/openapi.json', async (c) => c.json(await openapi()));
   open('getDocs', '/docs', 'This document, for people.', { 200: { about: 'A page.', bytes: 'text/html' } });
   app.get('/docs', (c) => {
     c.header(
