@@ -3,9 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createImagingPool, phantom, readMammogram, resize, writeDicom } from '@versamammo/imaging';
+import { createImagingPool, greyPixels, phantom, readMammogram, resize, writeDicom } from '@versamammo/imaging';
 import type { Measurement, Row } from '../scripts/measurement.ts';
 
+/** Images that each worker decodes before they count: until then its code is compiled. */
+const WARM_UP = 4;
+const LEAST_GAIN = 1.7;
 const ROWS = 3062;
 const COLUMNS = 2394;
 const root = join(import.meta.dirname, '..');
@@ -15,9 +18,10 @@ const measurement: Measurement = {
     'One mammogram of 3062×2394, JPEG Lossless: seconds from bytes to normalised pixels, and images a second with one and two workers.',
   options: {
     rounds: { type: 'number', default: 5, about: 'repetitions; the median counts' },
-    images: { type: 'number', default: 8, about: 'images that each pool decodes' },
+    images: { type: 'number', default: 16, about: 'images that each pool decodes' },
+    ours: { type: 'boolean', default: false, about: 'ours only: no dcmtk, no pydicom' },
   },
-  async run({ rounds, images, seed }) {
+  async run({ rounds, images, seed, ours: oursOnly }) {
     const folder = mkdtempSync(join(tmpdir(), 'versamammo-bench-'));
     try {
       const { path, notes } = makeMammogram(folder, Number(seed));
@@ -26,7 +30,7 @@ const measurement: Measurement = {
       const ours = await medianOf(count, async () => {
         await readMammogram(bytes);
       });
-      const rivals = [dcmtk(path, folder, count), pydicom(path, count)];
+      const rivals = oursOnly ? [] : [dcmtk(path, folder, count), pydicom(path, count)];
       const rows: Row[] = [
         { name: 'versamammo: decode + normalise + crop', ms: Math.round(ours) },
         ...rivals.map(({ name, ms, note }) => {
@@ -42,11 +46,12 @@ const measurement: Measurement = {
       }
       const gain = (speeds[1] ?? 0) / (speeds[0] ?? 1);
       const python = rivals[1]?.ms ?? null;
-      notes.push(`Two workers do ${gain.toFixed(2)} times the work of one (aim: 1.7).`);
+      notes.push(
+        `Two workers do ${gain.toFixed(2)} times the work of one (aim: ${LEAST_GAIN}; what else the machine does counts against it).`,
+      );
       if (python !== null)
         notes.push(`pydicom with numpy takes ${(python / ours).toFixed(2)} times as long (aim: more than 1).`);
-      // Throughput of two depends on what else the machine does: reported, judged by the reader.
-      return { ok: python === null || python > ours, rows, notes };
+      return { ok: (python === null || python > ours) && gain >= LEAST_GAIN, rows, notes };
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -73,19 +78,11 @@ function makeMammogram(folder: string, seed: number): { path: string; notes: str
       x00080060: ['CS', 'MG'],
       x00080068: ['CS', 'FOR PRESENTATION'],
       x00200062: ['CS', 'L'],
-      x00280002: ['US', 1],
-      x00280004: ['CS', 'MONOCHROME2'],
-      x00280010: ['US', ROWS],
-      x00280011: ['US', COLUMNS],
-      x00280100: ['US', 16],
-      x00280101: ['US', 12],
-      x00280102: ['US', 11],
-      x00280103: ['US', 0],
+      ...greyPixels(ROWS, COLUMNS, stored),
       x00281050: ['DS', '2048'],
       x00281051: ['DS', '4096'],
       x00281052: ['DS', '0'],
       x00281053: ['DS', '1'],
-      x7fe00010: ['OW', new Uint8Array(stored.buffer)],
     }),
   );
   const { status } = spawnSync('dcmcjpeg', ['+e1', plain, compressed]);
@@ -161,7 +158,7 @@ function installPydicom(): string | null {
 async function throughput(bytes: Uint8Array, workers: number, images: number): Promise<number> {
   const pool = createImagingPool({ workers, timeLimit: 120_000 });
   try {
-    await Promise.all(Array.from({ length: workers }, () => pool.read(bytes)));
+    await Promise.all(Array.from({ length: WARM_UP * workers }, () => pool.read(bytes)));
     const start = performance.now();
     await Promise.all(Array.from({ length: images }, () => pool.read(bytes)));
     return (1000 * images) / (performance.now() - start);

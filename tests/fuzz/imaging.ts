@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { type Inspection, inspect, writeDicom } from '@versamammo/imaging';
+import { greyPixels, type Inspection, inspect, writeDicom } from '@versamammo/imaging';
 import type { Measurement, Report, Row } from '../../scripts/measurement.ts';
 
 /** Of processor time, so that a busy machine does not look like a hang. */
@@ -140,18 +140,14 @@ function synthesised(): { name: string; bytes: Uint8Array }[] {
       x00080016: ['UI', '1.2.840.10008.5.1.4.1.1.1.2'],
       x00080018: ['UI', '2.25.1'],
       x00080060: ['CS', 'MG'],
-      x00280002: ['US', 1],
-      x00280004: ['CS', 'MONOCHROME2'],
-      x00280010: ['US', rows],
-      x00280011: ['US', columns],
-      x00280100: ['US', 16],
-      x00280101: ['US', 12],
-      x00280102: ['US', 11],
-      x00280103: ['US', 0],
+      ...greyPixels(
+        rows,
+        columns,
+        Uint16Array.from({ length: rows * columns }, (_, i) => i % 4096),
+      ),
       x00281050: ['DS', '2048'],
       x00281051: ['DS', '4096'],
       x00540220: ['SQ', { items: [{ x00080100: ['SH', '399162004'] }] }],
-      x7fe00010: ['OW', new Uint8Array(Uint16Array.from({ length: rows * columns }, (_, i) => i % 4096).buffer)],
     }),
   }));
 }

@@ -15,7 +15,7 @@ export {
 } from './deidentify/tenant-key.ts';
 export { type DecodeDicomOptions, decodeDicom } from './dicom/decode-dicom.ts';
 export { type DicomIdentity, readDicomIdentity } from './dicom/dicom-identity.ts';
-export { type DicomAttributes, writeDicom } from './dicom/write-dicom.ts';
+export { type DicomAttributes, greyPixels, writeDicom } from './dicom/write-dicom.ts';
 export { ImagingError, type ImagingErrorCode } from './errors.ts';
 export type * from './grey-image.ts';
 export { type ImageFacts, type Inspection, inspect, type Statistics } from './inspect.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { items, parseDicom, text, texts } from '../dicom/dataset.ts';
 import { openFrames } from '../dicom/stored-frames.ts';
-import { type DicomAttributes, writeDicom } from '../dicom/write-dicom.ts';
+import { type DicomAttributes, greyPixels, writeDicom } from '../dicom/write-dicom.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { decodePng, encodeGreyPng } from '../raster/png.ts';
 import { GLYPH_COLUMNS, GLYPH_ROWS, GLYPHS } from './bitmap-font.ts';
@@ -68,18 +68,10 @@ function mammogram(pixels: Uint16Array, more: DicomAttributes = {}): DicomAttrib
     x00181164: ['DS', ['0.1', '0.1']],
     x0020000d: ['UI', '1.2.3.4.5.8'],
     x00200062: ['CS', 'L'],
-    x00280002: ['US', 1],
-    x00280004: ['CS', 'MONOCHROME2'],
-    x00280010: ['US', ROWS],
-    x00280011: ['US', COLUMNS],
-    x00280100: ['US', 16],
-    x00280101: ['US', 12],
-    x00280102: ['US', 11],
-    x00280103: ['US', 0],
+    ...greyPixels(ROWS, COLUMNS, pixels),
     x00281050: ['DS', '2048'],
     x00281051: ['DS', '4096'],
     x60000022: ['LO', 'overlay of DOE^JANE'],
-    x7fe00010: ['OW', new Uint8Array(pixels.buffer)],
     ...more,
   };
 }

@@ -19,17 +19,22 @@ interface Glyph {
   ink: Ink;
 }
 
-/** Contrast to the background that ink must have, as a share of the brightest thing beside the breast, and at least: a bright marker does not hide faint
- * writing, and letters that have grown together come apart further up. */
-const INK_SHARES = [0.3, 0.12, 0.55];
+/**
+ * Contrast to the background that ink must have, as a share of the brightest thing beside the breast, and at least; and the
+ * most characters of a row that may be a marker (the longest is `RXCCL`). A bright marker does not hide faint writing; small
+ * letters that have grown together come apart further up, where those of a marker may break in two.
+ */
+const PASSES = [
+  { share: 0.3, mostInMarker: 5 },
+  { share: 0.12, mostInMarker: 5 },
+  { share: 0.55, mostInMarker: 7 },
+];
 const LEAST_INK = 0.06;
 /** Height of a character: in pixels at least, as a share of the long side at most. */
 const LEAST_HEIGHT = 5;
 const MOST_HEIGHT = 0.06;
 /** Kept clear around the breast, on the working grid: skin, hair and wires beside it are no writing. */
 const CLEARANCE = 4;
-/** The longest marker, `RXCCL`. More characters in a row are writing. */
-const MOST_IN_MARKER = 5;
 /** Words further apart than this, in heights, are two rows. */
 const WORD_GAP = 2.5;
 /** Markers of side, view and technician all together. */
@@ -70,11 +75,11 @@ const MARKERS = new Set([
 /** Lines that speak against indexing the image; empty where there is nothing but markers. */
 export function findText(grey: Picture): TextLine[] {
   const beside = besideBreast(grey);
-  for (const share of INK_SHARES) {
+  for (const { share, mostInMarker } of PASSES) {
     const glyphs = glyphsIn(grey, beside, share);
     const lines = [...rowsOf(glyphs), ...rowsOf(glyphs.map(turned)).map(turnedLine)];
-    const writing = lines.filter(isWriting);
-    const markers = lines.filter((line) => !isWriting(line));
+    const writing = lines.filter((line) => isWriting(line, mostInMarker));
+    const markers = lines.filter((line) => !writing.includes(line));
     const total = markers.reduce((sum, { characters }) => sum + characters, 0);
     const found = total > MOST_IN_MARKERS ? lines : writing;
     if (found.length > 0) return found.map(({ box, characters }) => ({ box, characters }));
@@ -88,8 +93,8 @@ interface Line extends TextLine {
   glyphs: Glyph[];
 }
 
-function isWriting({ glyphs, characters, box }: Line): boolean {
-  if (characters > MOST_IN_MARKER) return true;
+function isWriting({ glyphs, characters, box }: Line, mostInMarker: number): boolean {
+  if (characters > mostInMarker) return true;
   const upright = box[2] - box[0] >= box[3] - box[1];
   if (!upright || glyphs.some((glyph) => glyph.y1 - glyph.y0 < LEGIBLE_HEIGHT || glyph.characters !== 1)) return false;
   const read = glyphs.map(({ ink }) => readGlyph(ink));

@@ -103,11 +103,23 @@ function compressedFrames(file: DicomFile, pixels: PixelModule): (index: number)
     requireSameShape(shape, pixels);
     const plain = decodeWithWasm(wasmCodec(codec), stream, shape);
     const words = shape.precision <= 8 ? plain : new Uint16Array(plain.buffer);
+    if (codec === 'htj2k' && words instanceof Uint16Array && shape.precision < 16)
+      clamp(words, shape.precision, signed);
     // A codec gives no more bits than the codestream has.
     if (!signed && shape.precision <= bitsStored) return words;
     // The codestream's own precision says where the sign is; JPEG has none, so Bits Stored does (PS3.5 8.2).
     return withSigns(words, codec === 'jpeg' ? bitsStored : shape.precision, signed);
   };
+}
+
+/** OpenJPH leaves what lossy coding put beyond the range of `bits` bits; T.814 has it clipped. In place. */
+function clamp(words: Uint16Array, bits: number, signed: boolean): void {
+  const low = signed ? -(2 ** (bits - 1)) : 0;
+  const high = low + 2 ** bits - 1;
+  for (let i = 0; i < words.length; i++) {
+    const value = ((words[i] as number) << 16) >> 16;
+    if (value < low || value > high) words[i] = value < low ? low : high;
+  }
 }
 
 function wasmCodec(codec: 'jpeg' | 'jpeg-ls' | 'jpeg-2000' | 'htj2k' | 'native'): WasmCodec {

@@ -49,6 +49,21 @@ export function writeDicom(attributes: DicomAttributes, transferSyntax: string =
   return Buffer.concat([meta, encodeAttributes(attributes)]);
 }
 
+/** The Image Pixel Module (PS3.3 C.7.6.3) of one grey frame: row-major, `bits` stored in 16. */
+export function greyPixels(rows: number, columns: number, stored: Uint16Array, bits = 12): DicomAttributes {
+  return {
+    x00280002: ['US', 1],
+    x00280004: ['CS', 'MONOCHROME2'],
+    x00280010: ['US', rows],
+    x00280011: ['US', columns],
+    x00280100: ['US', 16],
+    x00280101: ['US', bits],
+    x00280102: ['US', bits - 1],
+    x00280103: ['US', 0],
+    x7fe00010: ['OW', new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength)],
+  };
+}
+
 function textOf(attribute: readonly [Vr, Value] | undefined): string {
   return typeof attribute?.[1] === 'string' ? attribute[1] : '';
 }

@@ -1,6 +1,6 @@
 // A phantom as a file: 16-bit PNG without metadata, or an MG DICOM that validates.
 import { createHash } from 'node:crypto';
-import { writeDicom } from '../dicom/write-dicom.ts';
+import { greyPixels, writeDicom } from '../dicom/write-dicom.ts';
 import { encodeGreyPng } from '../raster/png.ts';
 import type { Phantom } from './phantom.ts';
 
@@ -62,15 +62,7 @@ export function encodePhantomDicom({ grey, laterality, view, labels }: Phantom):
     x00200013: ['IS', '1'],
     x00200020: ['CS', laterality === 'L' ? ['A', view === 'CC' ? 'R' : 'FR'] : ['P', view === 'CC' ? 'L' : 'FL']],
     x00200062: ['CS', laterality],
-    x00280002: ['US', 1],
-    x00280004: ['CS', 'MONOCHROME2'],
-    x00280010: ['US', rows],
-    x00280011: ['US', columns],
     x00280030: ['DS', [decimal(rowSpacing), decimal(columnSpacing)]],
-    x00280100: ['US', 16],
-    x00280101: ['US', 12],
-    x00280102: ['US', 11],
-    x00280103: ['US', 0],
     x00280301: ['CS', 'NO'],
     x00281040: ['CS', 'LIN'],
     x00281041: ['SS', 1],
@@ -94,7 +86,7 @@ export function encodePhantomDicom({ grey, laterality, view, labels }: Phantom):
         ],
       },
     ],
-    x7fe00010: ['OW', new Uint8Array(stored.buffer)],
+    ...greyPixels(rows, columns, stored),
   });
 }
 
