@@ -2,9 +2,9 @@
 // queue. Nothing outside the configured roots is ever read.
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
-import { adapters, type SourceLesion } from '@versamammo/datasets';
+import { adapters, lesionBoxes } from '@versamammo/datasets';
 import { type ObjectStore, openS3Store, type Queue } from '@versamammo/platform';
-import { Labels, type LabelsPatch, type Lesion, PreparedCase, VersaMammoError } from '@versamammo/schema';
+import { Labels, type LabelsPatch, PreparedCase, VersaMammoError } from '@versamammo/schema';
 import { z } from 'zod';
 import { ServiceError } from '../service-error.ts';
 import { DEFAULT_TENANT } from './access.ts';
@@ -290,22 +290,24 @@ async function describe(folder: string, name: string): Promise<DescribedFile[] |
   const adapter = adapters.find((one) => one.name === name);
   if (adapter === undefined) return null;
   const { images } = await adapter.list({ from: folder, settings: {}, longSide: 1024 });
-  return images.flatMap(({ id, pixels, patient, exam, labels, spacing, lesions }) =>
-    'file' in pixels
-      ? [
-          {
-            file: pixels.file,
-            image: {
-              ...published({ dataset: adapter.name, sourceImageId: id, patient, exam }),
-              labels: patchOf(labels),
-              licence: adapter.licence.id,
-              lesions: lesions.flatMap(boxOf),
-              ...(spacing && { spacing }),
-            },
-          },
-        ]
-      : [],
-  );
+  const described: DescribedFile[] = [];
+  for (const { id, pixels, patient, exam, labels, spacing, lesions } of images) {
+    if (!('file' in pixels)) continue;
+    const boxes = await Promise.all(
+      lesions.map((lesion) => lesionBoxes(lesion, { from: folder, mostBytes: LARGEST_MASK })),
+    );
+    described.push({
+      file: pixels.file,
+      image: {
+        ...published({ dataset: adapter.name, sourceImageId: id, patient, exam }),
+        labels: patchOf(labels),
+        licence: adapter.licence.id,
+        lesions: boxes.flat(),
+        ...(spacing && { spacing }),
+      },
+    });
+  }
+  return described;
 }
 
 /** Rows of a prepared set's cases.jsonl: files relative to it. */
@@ -341,6 +343,8 @@ function parseCase(line: string, i: number): PreparedCase {
     );
   }
 }
+/** Masks are read while the folder is listed: those of full-size images would take hours. Prepare such a set and store that. */
+const LARGEST_MASK = 2 ** 20;
 
 /** Keys of a published set identify nobody; kept as they are, they meet those of the reference collection. */
 function published({
@@ -366,8 +370,4 @@ function published({
 function patchOf(labels: z.input<typeof Labels>): LabelsPatch {
   const complete = Labels.parse(labels);
   return Object.fromEntries(Object.entries(complete).filter(([name]) => name in labels));
-}
-
-function boxOf({ region, labels }: SourceLesion): (Partial<Omit<Lesion, 'box' | 'mask'>> & { box: Lesion['box'] })[] {
-  return region.kind === 'box' ? [{ ...labels, box: region.box }] : [];
 }

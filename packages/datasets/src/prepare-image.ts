@@ -21,7 +21,15 @@ import { z } from 'zod';
 import type { LesionLabels, SourceImage, SourceLesion } from './adapter.ts';
 import { Fingerprint, fingerprint } from './fingerprint.ts';
 import { imageId } from './image-id.ts';
-import { boxAround, connectedParts, drawRegion, moveBox, moveMask, type RegionPixels } from './region-mask.ts';
+import {
+  boxAround,
+  connectedParts,
+  drawRegion,
+  moveBox,
+  moveMask,
+  type RegionPixels,
+  SMALLEST_PART,
+} from './region-mask.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 /** What is the same for all images of a run. */
@@ -38,9 +46,6 @@ export interface PrepareContext {
 const DraftCase = PreparedCase.omit({ split: true, duplicateOf: true });
 export const Draft = z.strictObject({ row: DraftCase, fingerprint: Fingerprint, files: z.array(z.string()) });
 export type Draft = z.infer<typeof Draft>;
-
-/** Regions smaller than this many source pixels are specks of annotation. */
-const SMALLEST_PART = 9;
 
 /** What became of an image: its draft, the reason of its refusal, or a defect of ours. */
 export type Answer =

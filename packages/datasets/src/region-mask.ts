@@ -3,6 +3,9 @@ import { type FloatImage, type PreparedImage, resize } from '@versamammo/imaging
 import { type Affine, type Box, invert, type Mammogram, mapBox } from '@versamammo/schema';
 import type { Region } from './adapter.ts';
 
+/** Regions smaller than this many source pixels are specks of annotation. */
+export const SMALLEST_PART = 9;
+
 /** Row-major; 1 inside, 0 outside. */
 export type RegionPixels = FloatImage;
 

@@ -40,7 +40,7 @@ const WORD_GAP = 2.5;
 /** Markers of side, view and technician all together. */
 const MOST_IN_MARKERS = 14;
 /** Below this height a marker cannot be told from other short words, and is taken for one. */
-const LEGIBLE_HEIGHT = 14;
+const LEGIBLE_HEIGHT = 9;
 /** How sure of each character the reader must be to say that a short word is not a marker. */
 const SURE = 0.72;
 
