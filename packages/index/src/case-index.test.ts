@@ -513,6 +513,7 @@ describe.each(Object.entries(implementations))('CaseIndex, %s', (name, open) => 
     expect(all.next).toBeNull();
     expect(all.points[0]?.vector).toHaveLength(DIMENSION);
     await expect(index.scroll(clinic, { limit: 0 })).rejects.toMatchObject({ code: 'limit' });
+    await expect(index.scroll(clinic, { limit: 1, after: 'page 2' })).rejects.toMatchObject({ code: 'invalid-id' });
   });
 
   it('restores a snapshot point for point, and keeps what it has when the file is refused', async () => {

@@ -4,6 +4,7 @@ import { IndexError } from './index-error.ts';
 import {
   checkField,
   checkFilter,
+  checkId,
   checkLimit,
   checkPoint,
   checkPoints,
@@ -82,6 +83,7 @@ export function checkedIndex(index: CaseIndex): CaseIndex {
       open();
       checkTenant(scope.tenant);
       checkLimit(options.limit);
+      if (options.after !== undefined) checkId(options.after, 'Where a scroll goes on');
       if (options.filter !== undefined) checkFilter(options.filter);
       return index.scroll(scope, options);
     },

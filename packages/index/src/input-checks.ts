@@ -23,6 +23,11 @@ export function checkTenant(tenant: string): void {
   if (tenant === '' || tenant.includes('\0')) throw new IndexError('invalid-id', 'A tenant needs a name.');
 }
 
+/** `what` names what it is an id of. */
+export function checkId(id: string, what: string): void {
+  if (!UUID.test(id)) throw new IndexError('invalid-id', `${what} is named by a lower-case UUID.`);
+}
+
 /** The collections that a scope reads. */
 export function collectionsOf({ collections = ['own', 'reference'] }: Scope): Collection[] {
   return collections;
@@ -55,8 +60,8 @@ export function checkPoints(points: Point[], dimension: number): void {
 }
 
 export function checkPoint(point: Point, dimension: number): void {
-  for (const id of [point.id, point.image])
-    if (!UUID.test(id)) throw new IndexError('invalid-id', 'A point and its image are named by lower-case UUIDs.');
+  checkId(point.id, 'A point');
+  checkId(point.image, 'An image');
   checkVector(point.vector, dimension);
   const record = CaseRecord.safeParse(point.record);
   if (!record.success) throw invalid('The record', record.error.issues);

@@ -54,7 +54,6 @@ export class RowTable {
     table.#grow(store.lastRow() + 1);
     if (store.meta('encoding') !== table.columns.encoding) await repack(store, table.columns);
 
-    const ids = new Map<number, string>();
     let expected = 0;
     for (const { row, tenant, collection, id, columns } of store.points()) {
       for (; expected < row; expected++) table.#free.push(expected);
@@ -62,12 +61,12 @@ export class RowTable {
       table.columns.read(row, columns);
       table.#home(tenant, collection).add(row);
       table.#count++;
-      ids.set(row, id);
+      table.segments.writeId(row, id);
       if (row % TURN === TURN - 1) await setImmediate();
     }
     table.#used = expected;
     for (const { row, vector } of store.vectors()) {
-      table.segments.write(row, ids.get(row) ?? '', vector);
+      table.segments.vector(row).set(vector);
       if (row % TURN === TURN - 1) await setImmediate();
     }
     return table;

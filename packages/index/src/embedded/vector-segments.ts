@@ -70,6 +70,10 @@ export class VectorSegments {
   /** Puts a vector and its id (a UUID) into a row that no scan reads. */
   write(row: number, id: string, vector: Float32Array): void {
     this.vector(row).set(vector);
+    this.writeId(row, id);
+  }
+
+  writeId(row: number, id: string): void {
     this.#key(row).set(idWords(id));
   }
 
@@ -104,8 +108,8 @@ export class VectorSegments {
 
 /** A UUID as four numbers that order as its text does. */
 function idWords(id: string): Uint32Array {
-  const hex = id.replaceAll('-', '');
-  return Uint32Array.from({ length: 4 }, (_, i) => Number.parseInt(hex.slice(i * 8, i * 8 + 8), 16));
+  const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
+  return Uint32Array.of(bytes.readUInt32BE(0), bytes.readUInt32BE(4), bytes.readUInt32BE(8), bytes.readUInt32BE(12));
 }
 
 export function compareWords(a: Uint32Array, b: Uint32Array): number {
