@@ -34,6 +34,8 @@ export function createEnvironment({ settings, key, storage, queue, training }: P
     // Imports on AWS read prepared sets and archives below this prefix, one folder a tenant.
     VERSAMAMMO_IMPORT_ROOTS: $interpolate`s3://${storage.runs.name}/imports/`,
     QDRANT_URL: settings.qdrantUrl,
+    QDRANT_SHARDS: String(settings.qdrantShards),
+    QDRANT_REPLICAS: String(settings.qdrantReplicas),
     // The model bundle is kept here; nothing else of the file system can be written.
     XDG_CACHE_HOME: '/tmp',
   };

@@ -2,6 +2,8 @@
 
 export interface Settings {
   qdrantUrl: string;
+  qdrantShards: number;
+  qdrantReplicas: number;
   /** s3://bucket/prefix of the bundle served; default: `versamammo-lite/` in the bundles bucket. */
   bundle: string | null;
   corsOrigins: string;
@@ -27,6 +29,8 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     throw new Error('QDRANT_URL is missing or no https:// URL: put it into .env.STAGE, see docs/deploy.md.');
   return {
     qdrantUrl,
+    qdrantShards: number(env, 'QDRANT_SHARDS', 1, 1, 1024),
+    qdrantReplicas: number(env, 'QDRANT_REPLICAS', 1, 1, 32),
     bundle: env.VERSAMAMMO_BUNDLE || null,
     corsOrigins: env.VERSAMAMMO_CORS_ORIGINS ?? '',
     alertEmail: env.VERSAMAMMO_ALERT_EMAIL || null,

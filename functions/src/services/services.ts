@@ -256,8 +256,17 @@ function modelOptions({ provider, workers, phrasing }: Configuration) {
 }
 
 function locationOfSpaces({ qdrant, platform }: Configuration): SpacesLocation {
-  if (qdrant !== null) return { qdrant: { url: qdrant.url, ...(qdrant.apiKey !== null && { apiKey: qdrant.apiKey }) } };
-  return { folder: join(platform.kind === 'local' ? platform.data : '.versamammo', 'index') };
+  if (qdrant === null) return { folder: join(platform.kind === 'local' ? platform.data : '.versamammo', 'index') };
+  const { url, apiKey, prefix, shards, replicas } = qdrant;
+  return {
+    qdrant: {
+      url,
+      ...(apiKey !== null && { apiKey }),
+      ...(prefix !== null && { collectionPrefix: prefix }),
+      ...(shards !== null && { shards }),
+      ...(replicas !== null && { replicas }),
+    },
+  };
 }
 
 /** Bundle of the space that is active; null where that is the bundled one, or nothing was indexed yet. */

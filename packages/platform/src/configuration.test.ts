@@ -41,6 +41,9 @@ describe('readConfiguration', () => {
 
   test('an empty variable is not set', () => {
     expect(readConfiguration({ VERSAMAMMO_PORT: '', QDRANT_URL: '' })).toMatchObject({ port: 8080, qdrant: null });
+    expect(readConfiguration({ ...aws, QDRANT_SHARDS: '3', QDRANT_REPLICAS: '2' })).toMatchObject({
+      qdrant: { url: aws.QDRANT_URL, prefix: null, shards: 3, replicas: 2 },
+    });
   });
 
   test('reads all of AWS', () => {
@@ -69,6 +72,8 @@ describe('readConfiguration', () => {
     [{ VERSAMAMMO_PROT: '80' }, 'VERSAMAMMO_PROT: no such variable'],
     [{ VERSAMAMMO_PHRASING_URL: 'http://127.0.0.1:1' }, 'go together'],
     [{ ...aws, QDRANT_URL: 'ftp://x' }, 'QDRANT_URL needs an http:// or https:// URL'],
+    [{ ...aws, QDRANT_REPLICAS: '0' }, 'QDRANT_REPLICAS needs at least 1'],
+    [{ ...aws, QDRANT_PREFIX: 'a/b' }, 'QDRANT_PREFIX needs at most 64 letters'],
     [{ ...aws, VERSAMAMMO_AUDIT_BUCKET: 'Not A Bucket' }, 'VERSAMAMMO_AUDIT_BUCKET needs the name of an S3 bucket'],
   ])('refuses %j', (env, sentence) => {
     expect(() => readConfiguration(env)).toThrow(InvalidConfiguration);

@@ -53,6 +53,13 @@ const Common = z.object({
   VERSAMAMMO_PHRASING_URL: url.optional().describe('OpenAI-compatible endpoint that phrases answers.'),
   VERSAMAMMO_PHRASING_MODEL: z.string().min(1).optional().describe('Its model.'),
   VERSAMAMMO_PHRASING_KEY: z.string().min(1).optional().describe('Its key.'),
+  QDRANT_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'needs at most 64 letters, digits, - and _')
+    .optional()
+    .describe('Before the names of its collections, for several installations on one server.'),
+  QDRANT_SHARDS: whole(1, 1024).optional().describe('Shards of a collection that is made. Default 1.'),
+  QDRANT_REPLICAS: whole(1, 32).optional().describe('Replicas of each shard. Default 1; in production 2 on 3 nodes.'),
 });
 
 const Local = Common.extend({
@@ -106,8 +113,18 @@ export interface Configuration {
   /** null, on the local platform only: kept in the data folder. */
   masterKey: Uint8Array | null;
   /** null: the embedded index. */
-  qdrant: { url: string; apiKey: string | null } | null;
+  qdrant: QdrantConfiguration | null;
   platform: LocalPlatform | AwsPlatform;
+}
+
+export interface QdrantConfiguration {
+  url: string;
+  apiKey: string | null;
+  /** Before the names of collections; null: none. */
+  prefix: string | null;
+  /** null: Qdrant's own. */
+  shards: number | null;
+  replicas: number | null;
 }
 
 export interface LocalPlatform {
@@ -167,8 +184,7 @@ export function readConfiguration(env: Record<string, string | undefined>): Conf
       ...common(values),
       masterKey:
         values.VERSAMAMMO_MASTER_KEY === undefined ? null : Buffer.from(values.VERSAMAMMO_MASTER_KEY, 'base64'),
-      qdrant:
-        values.QDRANT_URL === undefined ? null : { url: values.QDRANT_URL, apiKey: values.QDRANT_API_KEY ?? null },
+      qdrant: values.QDRANT_URL === undefined ? null : qdrantOf({ ...values, QDRANT_URL: values.QDRANT_URL }),
       platform: { kind, data: resolve(values.VERSAMAMMO_DATA), python: values.VERSAMAMMO_PYTHON },
     };
   }
@@ -176,7 +192,7 @@ export function readConfiguration(env: Record<string, string | undefined>): Conf
   return {
     ...common(values),
     masterKey: Buffer.from(values.VERSAMAMMO_MASTER_KEY, 'base64'),
-    qdrant: { url: values.QDRANT_URL, apiKey: values.QDRANT_API_KEY },
+    qdrant: qdrantOf(values),
     platform: {
       kind,
       region: values.AWS_REGION,
@@ -210,6 +226,18 @@ function parse<S extends z.ZodType>(schema: S, given: Record<string, string | un
       : `${name} ${message.startsWith('needs') ? message : `does not make sense: ${message}`}.`;
   });
   throw new InvalidConfiguration(`${sentences.join(' ')} docs/deploy.md lists all variables.`);
+}
+
+function qdrantOf(
+  values: z.infer<typeof Common> & { QDRANT_URL: string; QDRANT_API_KEY?: string | undefined },
+): QdrantConfiguration {
+  return {
+    url: values.QDRANT_URL,
+    apiKey: values.QDRANT_API_KEY ?? null,
+    prefix: values.QDRANT_PREFIX ?? null,
+    shards: values.QDRANT_SHARDS ?? null,
+    replicas: values.QDRANT_REPLICAS ?? null,
+  };
 }
 
 function phrasingOf(values: z.infer<typeof Common>): Configuration['phrasing'] {
