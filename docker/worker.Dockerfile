@@ -10,7 +10,9 @@ COPY package.json package-lock.json .npmrc ./
 COPY packages ./packages
 COPY functions ./functions
 COPY docker ./docker
-RUN docker/install-modules.sh cuda12
+# `--build-arg PROVIDER=skip` makes an image for machines without a GPU.
+ARG PROVIDER=cuda12
+RUN docker/install-modules.sh $PROVIDER
 RUN docker/prune-modules.sh node_modules linux x64
 
 # onnxruntime's CUDA provider is built for CUDA 12 and cuDNN 9.

@@ -1,6 +1,7 @@
 // Dockerfiles, and those of their scripts that need neither GPU nor root.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -44,6 +45,37 @@ describe('Dockerfiles', () => {
 
   test('the sound one of that test has nothing', () => {
     expect(lintDockerfile('FROM node:24.1.0\nUSER me\nCMD ["node"]\n', root)).toEqual([]);
+  });
+});
+
+describe('the GPU image', () => {
+  const dockerfile = readFileSync(join(root, 'docker/worker.Dockerfile'), 'utf8');
+
+  test('has the CUDA for which the installed onnxruntime is built, and its cuDNN', () => {
+    const [, cuda, cudnn] = /^FROM nvidia\/cuda:(\d+)\.[\d.]+-(cudnn\d*)-runtime-ubuntu/m.exec(dockerfile) ?? [];
+    const metadata: { requirements: Record<string, string[]> } = createRequire(import.meta.url)(
+      join(root, 'node_modules/onnxruntime-node/script/install-metadata.js'),
+    );
+    expect(metadata.requirements['linux/x64']).toEqual([`cuda${cuda}`]);
+    expect(/^ARG PROVIDER=(\w+)$/m.exec(dockerfile)?.[1]).toBe(`cuda${cuda}`);
+    // From CUDA 12.4 on the tags say no cuDNN version: there is 9 alone.
+    expect(cudnn).toBe('cudnn');
+  });
+
+  test("runs the Node that the tests run, or its line's older one", () => {
+    const [, line] = /^FROM node:(\d+)\.[\d.]+-bookworm-slim AS node$/m.exec(dockerfile) ?? [];
+    expect(process.versions.node.split('.')[0]).toBe(line);
+  });
+
+  test('its context holds what is copied, and nothing of tests, builds or data', () => {
+    const ignored = readFileSync(join(root, 'docker/worker.Dockerfile.dockerignore'), 'utf8').split('\n');
+    expect(ignored[0]).toBe('*');
+    const kept = ignored.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+    const copied = [...dockerfile.matchAll(/^COPY (?!--)(.*)$/gm)].flatMap(([, words = '']) =>
+      words.split(' ').slice(0, -1),
+    );
+    expect(copied.map((path) => path.replace('./', '')).sort()).toEqual(kept.sort());
+    for (const pattern of ['**/node_modules', '**/dist', '**/*.test.ts']) expect(ignored).toContain(pattern);
   });
 });
 

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import lambda from '../../bench/lambda.ts';
 import { encodePhantomPng, phantom } from '../../packages/imaging/src/index.ts';
 import { openSqsQueue } from '../../packages/platform/src/index.ts';
 import { buildLambda, type LambdaBuild, LIMITS } from '../../scripts/build-lambda.ts';
+import { parseOptions } from '../../scripts/measurement.ts';
 import { motoIsInstalled } from '../moto.ts';
 import { type LambdaEnvironment, startLambdaEnvironment } from './lambda-environment.ts';
 import { httpEvent, queueEvent } from './lambda-events.ts';
@@ -29,6 +31,33 @@ test('weighs less than its limits, and its zip holds what the folder holds', () 
   // No weights, no source, no other machine's libraries.
   expect(names.filter((name) => /\.(onnx|ts|map|dylib|dll)$/.test(name))).toEqual([]);
 });
+
+// The limit is for a machine that does nothing else: `npm run bench -- lambda`.
+test.skipIf(!motoIsInstalled)(
+  'a cold start is told by its parts, at a tenth of the benchmark',
+  { timeout: 300_000 },
+  async () => {
+    const { rows } = await lambda.run({
+      ...parseOptions(lambda.options, { runs: '1', bundle: 'models/tiny' }),
+      seed: 3,
+    });
+    const parts = new Map(rows.map(({ name, median_ms }) => [name, Number(median_ms)]));
+    expect([...parts.keys()]).toEqual([
+      'import',
+      'bundle and start',
+      'decode',
+      'run and the rest',
+      'total',
+      'processor alone',
+    ]);
+    const sum = ['import', 'bundle and start', 'decode', 'run and the rest'].reduce(
+      (all, name) => all + (parts.get(name) ?? 0),
+      0,
+    );
+    expect(sum).toBeCloseTo(parts.get('total') ?? 0, 3);
+    expect(parts.get('processor alone')).toBeGreaterThan(0);
+  },
+);
 
 describe.skipIf(!motoIsInstalled)('invoked (needs moto: npm test makes the Python environment)', () => {
   let aws: LambdaEnvironment;
