@@ -4,7 +4,16 @@ import bench from '../../bench/api.ts';
 import load from './api.ts';
 
 it('carries a mixed load, sheds ten times it, recovers, and loses nothing acknowledged', async () => {
-  const small = { seed: 1, bundle: 'models/tiny', minutes: 0.1, clients: 8, factor: 10, overload: 4, growth: 2 };
+  const small = {
+    seed: 1,
+    bundle: 'models/tiny',
+    minutes: 0.1,
+    clients: 4,
+    inflight: 6,
+    factor: 10,
+    overload: 4,
+    growth: 2,
+  };
   const report = await load.run(small);
   expect(report.notes).toEqual([]);
   expect(report.rows.find(({ name }) => name === 'acknowledged images')).toMatchObject({ lost: 0 });

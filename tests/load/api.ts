@@ -32,6 +32,7 @@ const measurement: Measurement = {
     bundle: { type: 'string', default: 'models/versamammo-lite' },
     minutes: { type: 'number', default: 30, about: 'of steady load' },
     clients: { type: 'number', default: 32 },
+    inflight: { type: 'number', default: 64, about: 'requests that the server works on at once' },
     factor: { type: 'number', default: 10, about: 'how many times the carried load then arrives' },
     overload: { type: 'number', default: 60, about: 'seconds of it' },
     growth: {
@@ -48,7 +49,7 @@ const measurement: Measurement = {
       VERSAMAMMO_LOG_LEVEL: 'error',
     };
     try {
-      const server = await startServerProcess(environment);
+      const server = await startServerProcess(environment, { maximumInFlight: Number(options.inflight) });
       let stopped = false;
       try {
         const load = await openLoad(server, Number(options.seed));
@@ -57,6 +58,8 @@ const measurement: Measurement = {
           clients: Number(options.clients),
           factor: Number(options.factor),
           overload: Number(options.overload),
+          // Enough to fill the server even where it carries next to nothing.
+          leastPerSecond: (2 * Number(options.inflight)) / Number(options.overload),
           growth: Number(options.growth),
         });
         await server.stop();
@@ -198,13 +201,14 @@ interface Phases {
   clients: number;
   factor: number;
   overload: number;
+  leastPerSecond: number;
   growth: number;
 }
 
 async function phases(
   server: ServerProcess,
   load: Load,
-  { seconds, clients, factor, overload, growth }: Phases,
+  { seconds, clients, factor, overload, leastPerSecond, growth }: Phases,
 ): Promise<Report> {
   const rows: Row[] = [];
   const notes: string[] = [];
@@ -216,6 +220,8 @@ async function phases(
     for (const [what, times] of [...wrong].slice(0, 5)) mustHold(false, `${phase}: ${times} × ${what}`);
   };
 
+  // Model and index open with the first request of each kind: that is no load.
+  await steadyLoad(server.url, load, 2, Math.min(30, seconds / 2), newTally());
   await server.health();
   const memory: { at: number; rss: number }[] = [];
   const delays: { p99: number; max: number }[] = [];
@@ -227,16 +233,16 @@ async function phases(
     delays.push({ p99: loopDelayP99, max: loopDelayMax });
   });
   const steady = newTally();
-  await steadyLoad(server.url, load, clients, seconds, steady);
+  const elapsed = await steadyLoad(server.url, load, clients, seconds, steady);
   sampling.abort();
   await samples;
   for (const [kind, times] of steady.times)
     rows.push({
       name: `steady, ${clients} clients: ${kind}`,
-      requests_per_s: times.length / seconds,
+      requests_per_s: times.length / elapsed,
       ...latencies(times),
     });
-  const carried = steady.done / seconds;
+  const carried = steady.done / elapsed;
   // The first fifth fills caches and the store.
   const settled = memory.filter(({ at }) => at >= seconds / 5);
   const middle = median(settled.map(({ rss }) => rss));
@@ -256,7 +262,7 @@ async function phases(
 
   const before = await quickSearch(server.url, load);
   const flood = newTally();
-  const arrival = await floodLoad(server.url, load, carried * factor, overload, flood);
+  const arrival = await floodLoad(server.url, load, Math.max(carried * factor, leastPerSecond), overload, flood);
   const health = await server.health();
   const goodput = flood.done / arrival.seconds;
   rows.push({
@@ -294,7 +300,9 @@ async function phases(
   return report();
 }
 
-async function steadyLoad(url: string, load: Load, clients: number, seconds: number, tally: Tally): Promise<void> {
+/** Seconds that it took, with what was under way at the end. */
+async function steadyLoad(url: string, load: Load, clients: number, seconds: number, tally: Tally): Promise<number> {
+  const start = performance.now();
   const sent = new Map<number, { kind: Kind; call: Call }>();
   const next = (client: number) => {
     const made = load.next();
@@ -307,6 +315,7 @@ async function steadyLoad(url: string, load: Load, clients: number, seconds: num
     load.note(made.kind, made.call, answer);
     count(tally, made.kind, answer);
   });
+  return (performance.now() - start) / 1000;
 }
 
 /** Requests arrive at a fixed rate, whether those before them were answered or not. */
