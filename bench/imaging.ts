@@ -1,8 +1,10 @@
 // npm run bench -- imaging: decoding and normalising a full-size JPEG-lossless mammogram, beside dcmtk and beside pydicom with numpy.
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { createImagingPool, greyPixels, phantom, readMammogram, resize, writeDicom } from '@versamammo/imaging';
 import type { Measurement, Row } from '../scripts/measurement.ts';
 
@@ -45,6 +47,8 @@ const measurement: Measurement = {
         rows.push({ name: `versamammo: ${workers} worker(s)`, ms: null, images_per_s: perSecond });
       }
       const gain = (speeds[1] ?? 0) / (speeds[0] ?? 1);
+      const ceiling = (2 * (await spin(1))) / (await spin(2));
+      notes.push(`Two threads that only count do ${ceiling.toFixed(2)} times the work of one on this machine, now.`);
       const python = rivals[1]?.ms ?? null;
       notes.push(
         `Two workers do ${gain.toFixed(2)} times the work of one (aim: ${LEAST_GAIN}; what else the machine does counts against it).`,
@@ -153,6 +157,16 @@ function installPydicom(): string | null {
     'pylibjpeg-libjpeg==2.5.0',
   ]);
   return ready() ? python : null;
+}
+
+/** Milliseconds that `threads` threads take, each to count to the same number: what the machine itself has to give. */
+async function spin(threads: number): Promise<number> {
+  const count =
+    'let x = 1; for (let i = 0; i < 6e8; i++) x = (Math.imul(x, 1664525) + 1013904223) | 0; process.exit(x & 0)';
+  const start = performance.now();
+  const workers = Array.from({ length: threads }, () => new Worker(count, { eval: true }));
+  await Promise.all(workers.map((worker) => once(worker, 'exit')));
+  return performance.now() - start;
 }
 
 async function throughput(bytes: Uint8Array, workers: number, images: number): Promise<number> {
