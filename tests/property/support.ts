@@ -88,7 +88,7 @@ const SPOKEN_OF = new Set(['mirrored', 'upside down, CC']);
 
 async function supportOf(model: Model, bytes: Uint8Array): Promise<Support | null> {
   try {
-    return (await model.analyze(await readMammogram(bytes))).support;
+    return (await model.embed(await readMammogram(bytes))).support;
   } catch (error) {
     if (error instanceof VersaMammoError) return null;
     throw error;

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +17,7 @@ from versamammo.config import parse_config
 from versamammo.errors import TrainingError
 from versamammo.export import agree
 from versamammo.gate import Sample
-from versamammo.questions import NOT_ANSWERABLE, Question
+from versamammo.questions import NOT_ANSWERABLE, Question, held_out
 
 
 def head() -> AnswerHead:
@@ -123,3 +126,8 @@ def test_leading_questions_count_as_moved_where_they_reach_another_topic() -> No
     ]  # fmt: skip
     (found,) = led_astray(asked, ["view", NOT_ANSWERABLE, "density"], {"view": samples})
     assert found.first.tolist() == [0, 0, 1]
+
+
+def test_the_questions_that_serving_is_tried_with_are_the_test_split() -> None:
+    path = Path(__file__).resolve().parents[2] / "tests" / "property" / "questions.json"
+    assert json.loads(path.read_text()) == held_out()  # python -m versamammo.questions makes it

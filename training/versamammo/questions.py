@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -946,3 +947,23 @@ def _pairs(split: Split) -> Iterator[tuple[str, str]]:
 
 def _sentence_case(text: str) -> str:
     return text[0].upper() + text[1:] if text.startswith(("the ", "what's")) is False else text
+
+
+def held_out() -> list[dict[str, str]]:
+    """The test split as tests/property/questions.ts asks it; topics' questions are plain, yes or no, or leading."""
+    kinds = ("leading", "yes or no")
+    return [
+        {
+            "text": q.text,
+            "topic": q.topic,
+            "family": next((k for k in kinds if q.family.startswith(k)), "plain")
+            if q.topic != NOT_ANSWERABLE
+            else next((k for k in ("negation", "two topics") if q.family.startswith(k)), q.family),
+        }
+        for q in questions("test")
+    ]
+
+
+if __name__ == "__main__":
+    # PYTHONPATH=. .venv/bin/python -m versamammo.questions > ../tests/property/questions.json; then npm run format
+    print("[\n" + ",\n".join(f"  {json.dumps(q, ensure_ascii=False)}" for q in held_out()) + "\n]")
