@@ -22,7 +22,7 @@ async function killWorkers(
   const problems: string[] = [];
   let on = true;
   const killer = (async () => {
-    for (let i = 0; i < rounds; i++) {
+    while (count.kills < rounds) {
       await new Promise((resolve) => setTimeout(resolve, 20 + next() * 200));
       if (await model.killWorker()) count.kills++;
     }

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Job, Outcome } from './job.ts';
 import { ModelError, type ModelErrorCode } from './model-error.ts';
 import { openRunner, type RunnerOptions } from './runner.ts';
-import type { WorkerMessage, WorkerOptions } from './worker.ts';
+import type { WorkerMessage, WorkerOptions, WorkerRequest } from './worker.ts';
 
 /** Takes one batch at a time. `run` rejects with `ExecutorLost` when the executor died under it; it is of no use then. */
 export interface Executor {
@@ -71,7 +71,7 @@ export async function openThreadExecutor(options: WorkerOptions, workerUrl: URL)
       worker.ref();
       return new Promise<Outcome[]>((resolve, reject) => {
         settle = { resolve, reject };
-        worker.postMessage(jobs);
+        worker.postMessage(jobs satisfies WorkerRequest);
       }).finally(() => worker.unref());
     },
     async close() {
@@ -79,8 +79,14 @@ export async function openThreadExecutor(options: WorkerOptions, workerUrl: URL)
       await worker.terminate();
     },
     onLost: (listener) => listeners.push(listener),
+    // Not by terminate(): onnxruntime-node aborts the whole process when its thread is taken away under a run.
     async kill() {
-      await worker.terminate();
+      if (lost) return;
+      const ended = new Promise<void>((resolve) => {
+        worker.once('exit', () => resolve());
+      });
+      worker.postMessage('die' satisfies WorkerRequest);
+      await ended;
     },
   };
 }

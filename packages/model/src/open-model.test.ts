@@ -284,6 +284,20 @@ describe('answer', () => {
     expect(first?.changeIfLeftOut).toBeCloseTo(share - (best?.probability ?? 0), 6);
   });
 
+  it("is the head's where the gate lets no neighbour in, and still shows them", async () => {
+    const bundle = await openBundle(tiny);
+    const { answers } = bundle.manifest;
+    const shut = answers && { ...answers, topics: answers.topics.map((topic) => ({ ...topic, gateBias: -20 })) };
+    const own = await openModel({ ...bundle, manifest: { ...bundle.manifest, answers: shut } }, { workers: 0 });
+    const mammogram = breast(2);
+    const question = 'What is the breast density?';
+    const answer = await own.answer(question, mammogram, await similar(mammogram));
+    const alone = await own.answer(question, mammogram, []);
+    expect([answer.basis, answer.answer]).toEqual(['head', alone.answer]);
+    expect(answer.evidence.length).toBeGreaterThan(0);
+    await own.close();
+  });
+
   it('is the same however the question leads', async () => {
     const ask = async (question: string) => {
       const { topic, distribution } = await model.answer(question, breast(2), []);

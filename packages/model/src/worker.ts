@@ -8,6 +8,9 @@ import { openRunner, type RunnerOptions } from './runner.ts';
 /** What a thread is given: options that can be copied. */
 export type WorkerOptions = Omit<RunnerOptions, 'read'> & { folder: string };
 
+/** A batch of jobs, or the order to die as by a crash, whatever is under way. */
+export type WorkerRequest = Job[] | 'die';
+
 /** First message, then one for each batch. */
 export type WorkerMessage =
   | { ready: { provider: 'cpu' | 'cuda'; note: string | null } }
@@ -21,8 +24,9 @@ const post = (message: WorkerMessage) => port.postMessage(message, transferable(
 try {
   const { folder, ...options } = workerData as WorkerOptions;
   const runner = await openRunner({ ...options, read: (file) => readBundleFile(folder, options.manifest, file) });
-  port.on('message', (jobs: Job[]) => {
-    void runner.run(jobs).then((outcomes) => post({ outcomes }));
+  port.on('message', (request: WorkerRequest) => {
+    if (request === 'die') process.exit(1); // ends this thread alone
+    void runner.run(request).then((outcomes) => post({ outcomes }));
   });
   post({ ready: { provider: runner.provider, note: runner.note } });
 } catch (error) {
