@@ -56,10 +56,7 @@ export function createApi({ settings, key, storage, queue, training, environment
       ...data,
       ...bucketAccess(storage.audit, ['Put']),
       { actions: ['sqs:SendMessage', 'sqs:GetQueueAttributes'], resources: [queue.queue.arn] },
-      {
-        actions: ['sqs:ReceiveMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'],
-        resources: [queue.dead.arn],
-      },
+      { actions: ['sqs:GetQueueAttributes'], resources: [queue.dead.arn] },
       ...training.access,
     ],
   });

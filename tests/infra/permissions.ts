@@ -37,8 +37,8 @@ export const PERMISSIONS: Record<string, string[]> = {
     // Audit lines are written and never read or deleted by the application.
     ...WRITE('auditbucket'),
     ...on(QUEUE, 'sqs', 'SendMessage', 'GetQueueAttributes'),
-    // GET /v1/… shows what was buried and puts it back where it was.
-    ...on(DEAD, 'sqs', 'ReceiveMessage', 'ChangeMessageVisibility', 'GetQueueAttributes'),
+    // The metrics count what waits and what was buried.
+    ...on(DEAD, 'sqs', 'GetQueueAttributes'),
     ...on('TrainingQueue', 'batch', 'SubmitJob'),
     ...on('TrainingJob', 'batch', 'SubmitJob'),
     ...on('TrainingJob:*', 'batch', 'SubmitJob'),
