@@ -1,7 +1,7 @@
 // The commands as a shell sees them: a child process each, phantoms in a folder, the tiny bundle.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePhantomDicom, encodePhantomPng, inspect, phantom } from '@versamammo/imaging';
@@ -206,5 +206,39 @@ describe('serve', () => {
     const { status, err } = await run('nowhere', 'embed', png, '--url', 'http://127.0.0.1:1');
     expect(status).toBe(1);
     expect(err).toMatch(/cannot be reached/);
+  });
+});
+
+describe('index', () => {
+  it('migrates to another bundle without a server, goes back, rebuilds, and gives the new space up', async () => {
+    const other = join(folder, 'other');
+    cpSync(join(root, 'models/tiny'), other, { recursive: true });
+    const manifest = JSON.parse(readFileSync(join(other, 'manifest.json'), 'utf8'));
+    manifest.input.mean = manifest.input.mean.map(() => 0.6);
+    writeFileSync(join(other, 'manifest.json'), JSON.stringify(manifest));
+    await run('index', 'ingest', dicom, png);
+
+    const { status, lines, err } = await runJson('index', 'index', 'migrate', other);
+    expect(err).toMatch(/^Job [0-9a-f-]{36}/);
+    expect({ status, lines }).toMatchObject({ status: 0, lines: [{ name: 'migrate', state: 'succeeded', failed: 0 }] });
+    const [old, now] = (await runJson('index', 'index', 'stats')).lines.filter(({ bundle }) => bundle !== undefined);
+    expect(old).toMatchObject({ active: false, served: true });
+    expect(now).toMatchObject({ active: true, served: false, bundle: other });
+
+    expect((await run('index', 'index', 'activate', String(old?.space))).status).toBe(0);
+    expect((await runJson('index', 'index', 'rebuild', '--missing')).lines).toMatchObject([{ state: 'succeeded' }]);
+    expect((await run('index', 'index', 'drop', String(now?.space))).status).toBe(0);
+    const { lines: left } = await runJson('index', 'index', 'stats');
+    expect(left).toMatchObject([{ kind: 'image' }, { kind: 'region' }, { space: old?.space, active: true }]);
+  }, 240_000);
+
+  it.each([
+    [['index'], /ACTION is one of/],
+    [['index', 'migrate'], /versamammo index migrate BUNDLE/],
+    [['index', 'stats', 'more'], /versamammo index stats/],
+  ])('%j is wrong usage, status 2', async (args, message) => {
+    const { status, err } = await run('index', ...args);
+    expect(err).toMatch(message);
+    expect(status).toBe(2);
   });
 });
