@@ -30,8 +30,16 @@ export interface ServerOptions extends Pick<ServicesOptions, 'model'> {
 
 type Bindings = HttpBindings | Http2Bindings;
 
-/** Long queries fit; who dawdles over the headers is cut off. Bodies are watched where they are read. */
-const HTTP: HttpOptions = { maxHeaderSize: 64 * 1024, headersTimeout: 15_000, requestTimeout: 3_600_000 };
+/**
+ * Long queries fit; who dawdles over the headers is cut off, bodies are watched where they are read. Idle connections outlive
+ * those of the usual proxies (60 s), so that it is not we who close one that is just being used.
+ */
+const HTTP: HttpOptions = {
+  maxHeaderSize: 64 * 1024,
+  headersTimeout: 15_000,
+  requestTimeout: 3_600_000,
+  keepAliveTimeout: 75_000,
+};
 const CLOSE_MS = 10_000;
 /** How long the rest of a request may take to arrive after its answer is known. */
 const REST_MS = 2000;
