@@ -119,6 +119,7 @@ async function store(
       stored.push({ file, image });
       told(file, image);
     } catch (error) {
+      signal.throwIfAborted();
       const failure = failureOf(error);
       if (failure === null) throw error;
       failed++;
