@@ -8,6 +8,7 @@ const shared = process.env.VERSAMAMMO_SHARED ?? join(root, '../shared');
 
 it.skipIf(!existsSync(join(shared, 'data')))(
   'one crop in forty keeps lesions and breast (needs ../shared/data)',
+  { timeout: 240_000 },
   () => {
     const { status, stdout } = spawnSync(
       process.execPath,
