@@ -17,7 +17,7 @@ it('measures embed beside the bare loop, latency, memory and heads', async () =>
       if (/per_s|ratio|p\d\d_ms|_mb$/.test(name) && name !== 'grown_mb')
         expect(value, `${row.name}: ${name}`).toBeGreaterThan(0);
   expect(rows.find(({ grown_mb }) => grown_mb !== undefined)?.grown_mb).toBeLessThan(64);
-});
+}, 240_000);
 
 it('refuses a part that it does not know', async () => {
   const report = await measurement.run({

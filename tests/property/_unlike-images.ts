@@ -150,7 +150,23 @@ function cloud(random: Random): Picture {
   });
 }
 
-/** DICOM files of other parts of the body, by modality, from a folder with `expected.csv` (file, …, modality in column 6). */
+/** Modality (0008,0060), explicit and implicit little endian, where it takes two letters. */
+const MODALITY = [
+  [0x08, 0x00, 0x60, 0x00, 0x43, 0x53, 0x02, 0x00],
+  [0x08, 0x00, 0x60, 0x00, 0x02, 0x00, 0x00, 0x00],
+].map((tag) => Buffer.from(tag));
+
+/** The file with a header that calls it a mammogram. */
+function calledMammogram(file: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(file);
+  for (const tag of MODALITY) {
+    const at = bytes.indexOf(tag);
+    if (at >= 0) bytes.write('MG', at + tag.length, 'latin1');
+  }
+  return bytes;
+}
+
+/** DICOM files of other parts of the body, by modality, as they are and with a header that lies, from a folder with `expected.csv` (file, …, modality in column 6). */
 export async function otherBodyParts(folder: string): Promise<Map<string, Uint8Array[]>> {
   const [head = '', ...lines] = (await readFile(join(folder, 'expected.csv'), 'utf8')).trim().split('\n');
   const names = head.split(',');
@@ -159,8 +175,12 @@ export async function otherBodyParts(folder: string): Promise<Map<string, Uint8A
     const cells = line.split(',');
     const cell = (name: string) => cells[names.indexOf(name)] ?? '';
     if (cell('decodes') !== 'yes' || !['CT', 'MR', 'CR', 'XA', 'NM'].includes(cell('modality'))) continue;
-    const kind = `DICOM, ${cell('modality')}`;
-    found.set(kind, [...(found.get(kind) ?? []), await readFile(join(folder, cell('file')))]);
+    const bytes = await readFile(join(folder, cell('file')));
+    for (const [kind, file] of [
+      [cell('modality'), bytes],
+      [`${cell('modality')}, called a mammogram`, calledMammogram(bytes)],
+    ] as const)
+      found.set(kind, [...(found.get(kind) ?? []), file]);
   }
   return found;
 }

@@ -1,7 +1,7 @@
 // Questions: held-out phrasings, near misses and hostile input; which topic they reach, what is answered that should not be.
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Model, openModel } from '@versamammo/model';
+import { type Model, openBundle, openModel } from '@versamammo/model';
 import { type Answer, Answer as AnswerSchema, type Mammogram } from '@versamammo/schema';
 import { randomOf } from '../../packages/index/src/testing/sample-points.ts';
 import { breast } from '../../packages/model/src/testing/breast.ts';
@@ -61,7 +61,9 @@ const measurement: Measurement = {
     const wanted = resolve(root, String(bundle));
     if (!existsSync(wanted))
       return { ok: false, rows: [], notes: [`There is no bundle at ${bundle}: name another with --bundle.`] };
-    const model = await openModel(wanted, { workers: 1 });
+    const opened = await openBundle(wanted);
+    // What is asked about is drawn, and so outside of any support, which is not what is tried here.
+    const model = await openModel({ ...opened, manifest: { ...opened.manifest, support: null } }, { workers: 1 });
     const { input } = model.manifest;
     const mammogram = breast(2, input.height, input.width);
     const topics = (model.manifest.answers?.topics ?? []).map(({ name }) => name);
@@ -115,6 +117,7 @@ const measurement: Measurement = {
     rows.push(choices.row);
     notes.push(...choices.problems);
     await model.close();
+    await opened.close();
     if (unsound > 0)
       notes.push(
         `${unsound} hostile questions reached a topic that is not in them; its answer is the image's own, not the one suggested.`,
