@@ -298,6 +298,21 @@ describe('answer', () => {
     await own.close();
   });
 
+  it("takes a topic's own question without the router", async () => {
+    const bundle = await openBundle(tiny);
+    const { answers } = bundle.manifest;
+    const topics = (answers?.topics ?? []).map((topic) =>
+      topic.name === 'density' && topic.domain
+        ? { ...topic, domain: { ...topic.domain, question: 'Quaenam spissitudo?' } }
+        : topic,
+    );
+    const manifest = { ...bundle.manifest, answers: answers && { ...answers, topics } };
+    const own = await openModel({ ...bundle, manifest }, { workers: 0 });
+    expect((await model.answer('quaenam SPISSITUDO', breast(2), [])).topic).not.toBe('density');
+    expect((await own.answer('quaenam SPISSITUDO', breast(2), [])).topic).toBe('density');
+    await own.close();
+  });
+
   it('is the same however the question leads', async () => {
     const ask = async (question: string) => {
       const { topic, distribution } = await model.answer(question, breast(2), []);

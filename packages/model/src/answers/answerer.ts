@@ -7,7 +7,7 @@ import { ModelError } from '../model-error.ts';
 import { answerFromHeader, answerFromImage, decline, type Frame } from './answer-question.ts';
 import { headerFact } from './header-fact.ts';
 import { type PhrasingOptions, phrase } from './phrase.ts';
-import { route } from './route.ts';
+import { ownTopic, route } from './route.ts';
 
 export interface AnswererOptions {
   manifest: Manifest;
@@ -49,7 +49,7 @@ export function openAnswerer({ manifest, space, route: routeOf, ask, phrasing }:
     const notUnderstood = `This question was not understood. Ask one short question in English about ${topics}.`;
     if (question.trim() === '' || question.length > LONGEST_QUESTION)
       return decline(frame, 'question_not_understood', notUnderstood);
-    const routed = route(answers, await routeOf(question, run));
+    const routed = ownTopic(answers, question) ?? route(answers, await routeOf(question, run));
     if (routed.kind === 'question_not_understood') return decline(frame, routed.kind, notUnderstood);
     if (routed.kind !== 'topic')
       return decline(

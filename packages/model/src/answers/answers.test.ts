@@ -182,7 +182,7 @@ describe('phrase', () => {
     });
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const endpoint = { baseUrl: `http://127.0.0.1:${port}/v1/`, apiKey: 'secret', model: 'writer', timeoutMs: 300 };
+    const endpoint = { baseUrl: `http://127.0.0.1:${port}/v1/`, apiKey: 'secret', model: 'writer', timeoutMs: 3000 };
     const ask = () => phrase(topic, ['no'], 'Cancer: no.', endpoint);
     expect(await ask()).toBe('The picture shows no cancer at all.');
     expect(seen[0]).toMatch(/^POST \/v1\/chat\/completions Bearer secret .*"model":"writer"/);

@@ -30,7 +30,7 @@ function labelNamed({ labels, phrases }: Topic, text: string): string | null {
 }
 
 /** Lower-case words and numbers, everything else a space. */
-function words(text: string): string {
+export function words(text: string): string {
   return text
     .normalize('NFKC')
     .toLowerCase()
