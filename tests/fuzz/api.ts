@@ -25,7 +25,17 @@ const SEMANTIC: Record<string, { operations: string[]; why: string }> = {
     why: 'bytes that are no image',
   },
   '422': {
-    operations: ['createImage', 'search', 'ask', 'analyze', 'embed', 'createImport', 'createTrainingRun', 'createKey'],
+    operations: [
+      'createImage',
+      'search',
+      'ask',
+      'analyze',
+      'embed',
+      'createImport',
+      'createTrainingRun',
+      'createKey',
+      'migrateIndex',
+    ],
     why: 'a damaged image, a box outside of it, a vector of another length, a name that is not configured, a time that has passed',
   },
 };

@@ -66,7 +66,7 @@ export const BoxSchema = Box.clone().openapi('Box', {
 });
 const LabelsSchema = Labels.clone().openapi('Labels');
 export const LabelsPatchSchema = LabelsPatch.clone().openapi('LabelsPatch');
-const LesionSchema = Lesion.clone().openapi('Lesion');
+const LesionSchema = Lesion.extend({ box: BoxSchema }).openapi('Lesion');
 export const AnswerSchema = Answer.clone().openapi('Answer');
 export const Collections = z
   .array(Collection)
@@ -167,7 +167,7 @@ export const SearchAnswerSchema = z
 export const AnalysisSchema = z
   .object({
     classification: z.array(Classification),
-    detections: z.array(Detection),
+    detections: z.array(Detection.extend({ box: BoxSchema })),
     segmentations: z.array(Segmentation.extend({ mask: Segmentation.shape.mask.nullable() })),
     support: Support.nullable(),
     warnings: z.array(z.string()),

@@ -1062,12 +1062,7 @@ export interface components {
                 question: string;
             }[];
             detections: {
-                box: [
-                    number,
-                    number,
-                    number,
-                    number
-                ];
+                box: components["schemas"]["Box"];
                 domain: {
                     exploratory: boolean;
                     note: string | null;
@@ -1540,12 +1535,7 @@ export interface components {
         Lesion: {
             /** @default null */
             birads: number | null;
-            box: [
-                number,
-                number,
-                number,
-                number
-            ];
+            box: components["schemas"]["Box"];
             /**
              * @default null
              * @enum {string|null}
