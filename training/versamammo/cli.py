@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             importlib.import_module("versamammo.tiny").build(values.out)
             return 0
         config = load_config(values.config, values.overrides)
+        if config.runtime.threads:  # NumPy's threads too, which read this when it is imported: waiting for each other they slow a shared machine
+            os.environ.setdefault("OMP_NUM_THREADS", str(config.runtime.threads))
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", str(config.runtime.threads))
         more = {"also": values.also} if values.stage == "evaluate" else {}
         importlib.import_module(f"versamammo.{values.stage.replace('-', '_')}").run(config, values.run, **more)
     except TrainingError as error:
