@@ -142,6 +142,12 @@ async function act(
       const file = random() < 0.2 ? (subject.file === 0 ? 1 : 0) : subject.file;
       const ticket = random() < 0.3;
       const answer = await (ticket ? storeByTicket(url, subject.files[file]) : storeByForm(url, subject.files[file]));
+      if (answer.status === 429 || answer.status === 503) {
+        // Shed under load: not acknowledged, and nothing was stored.
+        subject.belief = before.belief;
+        await answer.body?.cancel();
+        return;
+      }
       if (![200, 201, 202].includes(answer.status)) throw new Error(`an upload was answered with ${answer.status}`);
       const { id } = Stored.parse(await answer.json());
       if (file !== subject.file) counts.replaced++;

@@ -35,6 +35,11 @@ process.exitCode = failed ? 1 : 0;
 /** What a component of SST says of a mistake; what failed otherwise is no finding. */
 function refusalOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  if (/hold(s)? no `|is not defined|Transform failed|Could not resolve|SyntaxError|ECONN|ETIMEDOUT|socket hang up/.test(text)) throw error;
+  if (
+    /hold(s)? no `|is not defined|Transform failed|Could not resolve|SyntaxError|ECONN|ETIMEDOUT|socket hang up/.test(
+      text,
+    )
+  )
+    throw error;
   return text.split('\n').slice(0, 4).join(' ');
 }

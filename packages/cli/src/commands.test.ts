@@ -75,10 +75,10 @@ describe('many files, one object a line', () => {
     const { status, lines } = await runJson('embed', 'embed', dicom, bad, missing, png);
     expect(status).toBe(1);
     expect(lines).toEqual([
-      { file: dicom, space: expect.stringMatching(/^tiny-/), vector: expect.any(Array) },
+      { file: dicom, space: expect.stringMatching(/^tiny-/), support: expect.any(Object), vector: expect.any(Array) },
       undecodable,
       unreadable,
-      { file: png, space: expect.stringMatching(/^tiny-/), vector: expect.any(Array) },
+      { file: png, space: expect.stringMatching(/^tiny-/), support: expect.any(Object), vector: expect.any(Array) },
     ]);
     expect(lines[0]?.vector).not.toEqual(lines[3]?.vector);
   });

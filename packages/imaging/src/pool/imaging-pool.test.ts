@@ -68,7 +68,7 @@ describe('imaging pool', () => {
 
   test('over the time limit the worker is replaced', async () => {
     const impatient = createImagingPool({ workers: 1, timeLimit: 1 });
-    await expect(impatient.read(png)).rejects.toMatchObject({ code: 'over-limit' });
+    await expect(impatient.read(breast(1500))).rejects.toMatchObject({ code: 'over-limit' });
     expect(impatient.load).toEqual({ running: 0, waiting: 0 });
     await impatient.close();
     await expect(impatient.read(png)).rejects.toMatchObject({ code: 'cancelled' });
