@@ -32,7 +32,9 @@ export async function startBatch(moto: string): Promise<BatchOnLoopback> {
       method: request.method ?? 'GET',
       headers: Object.entries(headers).map(([name, value]) => [name, String(value)] as [string, string]),
       ...(body.length > 0 && { body: new Uint8Array(body) }),
-    });
+    }).catch(() => null);
+    // A connection that moto closed is closed here too: the client asks again.
+    if (answer === null) return void response.destroy();
     const given = Buffer.from(await answer.arrayBuffer());
     const bytes = request.url === '/v1/describejobs' ? Buffer.from(JSON.stringify(described(given))) : given;
     const { 'content-length': _length, 'content-encoding': _encoding, ...kept } = Object.fromEntries(answer.headers);

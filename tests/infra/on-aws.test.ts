@@ -200,7 +200,8 @@ async function startBusy(behind: string) {
       method: request.method ?? 'GET',
       headers: { 'content-type': 'application/json' },
       ...(chunks.length > 0 && { body: new Uint8Array(Buffer.concat(chunks)) }),
-    });
+    }).catch(() => null);
+    if (answer === null) return void response.destroy();
     response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
