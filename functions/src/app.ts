@@ -1,12 +1,15 @@
 // createApp: the HTTP application, the same on Node and on Lambda.
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { dicomwebRoutes } from './dicomweb/routes.ts';
+import { describeProblems } from './http/describe-operation.ts';
 import type { AppEnvironment } from './http/environment.ts';
 import { createLog, type Log } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { openapiDocument } from './http/openapi-document.ts';
 import type { App, OperationContext } from './http/operation.ts';
 import { problemOf, problemResponse } from './http/problem.ts';
+import { isForm } from './http/read-body.ts';
+import { createTurnstile, type Turnstile } from './http/turnstile.ts';
 import { auditTrail } from './middleware/audit-trail/index.ts';
 import { authenticate } from './middleware/authenticate/index.ts';
 import { crossOrigin } from './middleware/cross-origin/index.ts';
@@ -33,7 +36,7 @@ export interface AppOptions {
   requestBytes?: number;
   /** Default 60. */
   requestSeconds?: number;
-  /** Requests worked on at once; more are told to come back. Default 64. */
+  /** Requests worked on at once; more are told to come back. Default 64, of which 48 with images. */
   maximumInFlight?: number;
   /** Bytes of their bodies at once. Default 1 GiB. */
   maximumBytesInFlight?: number;
@@ -41,6 +44,8 @@ export interface AppOptions {
   rateLimit?: RateLimitOptions;
   /** DICOMweb is for the Node server: a gateway in front of Lambda holds neither its sizes nor its streams. */
   dicomweb?: boolean;
+  /** Of the server that this application answers for. */
+  turnstile?: Turnstile;
   log?: Log;
 }
 
@@ -52,7 +57,7 @@ export function createApp(services: Services, options: AppOptions = {}): App {
   const log = options.log ?? createLog(configuration.logLevel);
   const limit = options.rateLimit ?? { perSecond: 200, burst: 400 };
   const metrics = createMetrics();
-  const load = { inFlight: 0, bytes: 0, shed: 0 };
+  const load = { inFlight: 0, imageWork: 0, bytes: 0, shed: 0 };
   const isOpen = async () => options.openWithoutKeys === true && !(await access.hasKeys());
 
   const app: App = new OpenAPIHono<AppEnvironment>();
@@ -64,12 +69,15 @@ export function createApp(services: Services, options: AppOptions = {}): App {
   const context: OperationContext = {
     app,
     actions: new Map(),
+    imageWork: new Set(),
     idempotency: services.idempotency,
     limits: {
       requestBytes: Math.min(options.requestBytes ?? 64 * MEBIBYTE, configuration.maximumBytes),
       requestSeconds: options.requestSeconds ?? 60,
     },
   };
+
+  describeProblems(app.openAPIRegistry);
 
   app.use(requestId());
   app.use(requestLog(log, metrics));
@@ -92,14 +100,17 @@ export function createApp(services: Services, options: AppOptions = {}): App {
   app.use(rateLimit(limit));
   metricsRoute(context, services, metrics, load);
   app.use(
-    loadLimit(
-      {
+    loadLimit({
+      limits: {
         requests: options.maximumInFlight ?? 64,
+        seconds: context.limits.requestSeconds / 3,
         bytes: options.maximumBytesInFlight ?? 1024 * MEBIBYTE,
         bodyBytes: context.limits.requestBytes,
       },
       load,
-    ),
+      turnstile: options.turnstile ?? createTurnstile(),
+      isImageWork: (c) => context.imageWork.has(c.get('action') ?? '') || isForm(c.req.header('content-type') ?? ''),
+    }),
   );
   imageRoutes(context, services);
   questionRoutes(context, services);

@@ -9,6 +9,7 @@ import { type AppOptions, createApp } from './app.ts';
 import { lockDataFolder } from './data-folder.ts';
 import { createLog } from './http/log.ts';
 import { problemOf, problemResponse } from './http/problem.ts';
+import { createTurnstile } from './http/turnstile.ts';
 import { isLoopback } from './middleware/host-guard/index.ts';
 import { ServiceError } from './service-error.ts';
 import { createServices, type Services, type ServicesOptions } from './services/services.ts';
@@ -23,7 +24,7 @@ export interface RunningServer {
 }
 
 export interface ServerOptions extends Pick<ServicesOptions, 'model'> {
-  app?: Omit<AppOptions, 'openWithoutKeys' | 'dicomweb'>;
+  app?: Omit<AppOptions, 'openWithoutKeys' | 'dicomweb' | 'turnstile'>;
   /** Messages worked on at once. Default 2. */
   concurrency?: number;
 }
@@ -72,8 +73,9 @@ export async function startServer(configuration: Configuration, options: ServerO
     // Fails now, with a sentence, rather than at the first request.
     await services.index();
 
-    const app = createApp(services, { ...options.app, openWithoutKeys: isLoopback(host), dicomweb: true });
-    const server = await listen(app.fetch, host, configuration.port);
+    const turnstile = createTurnstile();
+    const app = createApp(services, { ...options.app, openWithoutKeys: isLoopback(host), dicomweb: true, turnstile });
+    const server = await listen(app.fetch, turnstile.arrived, host, configuration.port);
     closing.push(() => server.close());
     url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
     lock?.announce(url);
@@ -98,6 +100,7 @@ export async function startServer(configuration: Configuration, options: ServerO
 
 function listen(
   fetch: (request: Request) => Response | Promise<Response>,
+  connected: () => void,
   hostname: string,
   port: number,
 ): Promise<{ port: number; close(): Promise<void> }> {
@@ -108,7 +111,7 @@ function listen(
       return response;
     };
     const listener = getRequestListener(answer, { hostname, overrideGlobalObjects: false, errorHandler: unreadable });
-    const server = createServer(HTTP, listener);
+    const server = createServer(HTTP, listener).on('connection', connected);
     const refuse = (error: Error) => reject(listenError(error, hostname, port));
     server.once('error', refuse).listen(port, hostname, () => {
       server.off('error', refuse);

@@ -177,11 +177,12 @@ const isShed = ({ status, retryAfter }: Answered) => (status === 429 || status =
 interface Tally {
   times: Map<Kind, number[]>;
   done: number;
-  shed: number;
+  /** Milliseconds until each that was shed was told so. */
+  shed: number[];
   wrong: Map<string, number>;
 }
 
-const newTally = (): Tally => ({ times: new Map(), done: 0, shed: 0, wrong: new Map() });
+const newTally = (): Tally => ({ times: new Map(), done: 0, shed: [], wrong: new Map() });
 
 function count(tally: Tally, kind: Kind, answer: Answered): void {
   if (isExpected(kind, answer.status)) {
@@ -189,7 +190,7 @@ function count(tally: Tally, kind: Kind, answer: Answered): void {
     const times = tally.times.get(kind) ?? [];
     times.push(answer.ms);
     tally.times.set(kind, times);
-  } else if (isShed(answer)) tally.shed++;
+  } else if (isShed(answer)) tally.shed.push(answer.ms);
   else {
     const what = `${kind}: ${answer.status === 0 ? 'the connection broke' : `${answer.status} ${answer.body.toString().slice(0, 200)}`}`;
     tally.wrong.set(what, (tally.wrong.get(what) ?? 0) + 1);
@@ -250,14 +251,14 @@ async function phases(
   rows.push({
     name: 'steady, all',
     requests_per_s: carried,
-    shed: steady.shed,
+    shed: steady.shed.length,
     rss_mb: middle,
     rss_gained_mb: gained,
     loop_delay_p99_ms: median(delays.map(({ p99 }) => p99)),
     loop_delay_max_ms: Math.max(...delays.map(({ max }) => max)),
   });
   wrongs(steady, 'steady load');
-  mustHold(steady.shed <= 0.01 * steady.done, `under steady load ${steady.shed} requests were shed.`);
+  mustHold(steady.shed.length <= 0.01 * steady.done, `under steady load ${steady.shed.length} requests were shed.`);
   mustHold(gained <= growth * middle, `memory grew by ${gained.toFixed(0)} MB of ${middle.toFixed(0)} MB.`);
 
   const before = await quickSearch(server.url, load);
@@ -265,18 +266,21 @@ async function phases(
   const arrival = await floodLoad(server.url, load, Math.max(carried * factor, leastPerSecond), overload, flood);
   const health = await server.health();
   const goodput = flood.done / arrival.seconds;
+  const refused = latencies(flood.shed);
   rows.push({
     name: `${factor} times that for ${overload} s`,
     requests_per_s: goodput,
     offered_per_s: arrival.sent / overload,
-    shed: flood.shed,
+    shed: flood.shed.length,
+    shed_p50_ms: refused.p50_ms,
+    shed_p99_ms: refused.p99_ms,
     ...latencies([...flood.times.values()].flat()),
     rss_mb: health.rssBytes / 1e6,
     loop_delay_p99_ms: health.loopDelayP99,
     loop_delay_max_ms: health.loopDelayMax,
   });
   wrongs(flood, 'overload');
-  mustHold(flood.shed > 0, 'nothing was shed: this was no overload.');
+  mustHold(flood.shed.length > 0, 'nothing was shed: this was no overload.');
   mustHold(arrival.hung === 0, `${arrival.hung} requests were not answered within ${PATIENCE_MS / 1000} s.`);
   mustHold(
     goodput > 0.25 * carried,

@@ -15,6 +15,8 @@ export interface OperationContext {
   app: App;
   /** operationId of each `METHOD /pattern/:id`: what the audit names. */
   actions: Map<string, string>;
+  /** Actions that decode an image or run the model on it, also where none comes along. */
+  imageWork: Set<string>;
   idempotency: Idempotency;
   limits: BodyLimits & { requestSeconds: number };
 }
@@ -35,6 +37,8 @@ export interface Operation<P extends z.ZodObject, Q extends z.ZodObject, B exten
   params?: P;
   query?: Q;
   body?: B;
+  /** Decodes an image or runs the model on it, also where none comes along. */
+  imageWork?: boolean;
   /** `multipart/form-data` with a part `file` is taken beside JSON, which names one of these fields in its place. */
   takesFile?: string[];
   /** A body that the handler reads as it comes, for as long as it comes: without limit of time, and not idempotent. */
@@ -84,7 +88,7 @@ export function operation<
   Q extends z.ZodObject = typeof Nothing,
   B extends z.ZodObject = typeof Nothing,
 >(
-  { app, actions, idempotency, limits }: OperationContext,
+  { app, actions, imageWork, idempotency, limits }: OperationContext,
   spec: Operation<P, Q, B> & { scope: AccessScope },
   handle: (input: Input<z.infer<P>, z.infer<Q>, z.infer<B>>) => Promise<Reply>,
 ): void {
@@ -93,6 +97,7 @@ export function operation<
   const path = spec.path.replaceAll(/\{(\w+)\}/g, ':$1');
   app.openAPIRegistry.registerPath(describeOperation(spec));
   actions.set(`${method} ${path}`, spec.id);
+  if (spec.imageWork === true) imageWork.add(spec.id);
 
   async function answer(c: Context<AppEnvironment>, principal: Principal, signal: AbortSignal): Promise<Reply> {
     const request = c.req.raw;

@@ -28,17 +28,17 @@ export async function readBody(
 ): Promise<RequestBody> {
   const type = request.headers.get('content-type') ?? '';
   const isJson = /^application\/json\s*(;|$)/i.test(type);
-  const isForm = takesFile && /^multipart\/form-data\s*(;|$)/i.test(type);
-  if (!isJson && !isForm)
+  const withFile = takesFile && isForm(type);
+  if (!isJson && !withFile)
     throw new ServiceError(
       'unsupported-media-type',
       takesFile ? 'Send multipart/form-data with a `file`, or application/json.' : 'Send application/json.',
     );
-  const maximum = isForm ? limits.requestBytes + FIELD_BYTES : Math.min(limits.requestBytes, FIELD_BYTES);
+  const maximum = withFile ? limits.requestBytes + FIELD_BYTES : Math.min(limits.requestBytes, FIELD_BYTES);
   const tooLarge = () =>
     new ServiceError(
       'request-too-large',
-      isForm
+      withFile
         ? `A file in a request may have ${limits.requestBytes} bytes: send larger ones through POST /v1/uploads and name the upload's id here.`
         : `A JSON body may have ${maximum} bytes.`,
     );
@@ -49,6 +49,11 @@ export async function readBody(
   if (boundary === null)
     throw new ServiceError('malformed-request', 'The form has no boundary: Content-Type must name it.');
   return readForm(body, boundary, limits.requestBytes, fields, tooLarge);
+}
+
+/** Whether a Content-Type is that of a form with files. */
+export function isForm(type: string): boolean {
+  return /^multipart\/form-data\s*(;|$)/i.test(type);
 }
 
 function parseJson(bytes: Uint8Array): Record<string, unknown> {

@@ -78,6 +78,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
     {
       id: 'createImage',
       method: 'post',
+      imageWork: true,
       path: '/v1/images',
       tag,
       scope: 'write',
@@ -191,6 +192,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
     {
       id: 'getPreview',
       method: 'get',
+      imageWork: true,
       path: '/v1/images/{id}/preview',
       tag,
       scope: 'read',
@@ -214,6 +216,7 @@ export function imageRoutes(context: OperationContext, { images, ingest, uploads
     {
       id: 'explainNeighbour',
       method: 'get',
+      imageWork: true,
       path: '/v1/images/{id}/explanation',
       tag,
       scope: 'read',

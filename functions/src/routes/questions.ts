@@ -89,6 +89,8 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
       body: B;
       /** Fields that say what is asked about, where no file comes along. */
       sources: string[];
+      /** Of JSON too; a file always is. */
+      imageWork: boolean;
       answer: string;
       schema: z.ZodType<A>;
     },
@@ -122,6 +124,7 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
       id: 'search',
       path: '/v1/search',
       summary: 'Similar cases, by file, image, exam, region or vector.',
+      imageWork: false,
       body: SearchSchema,
       sources: SEARCH_SOURCES,
       answer: 'The most similar cases, best first.',
@@ -134,6 +137,7 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
       id: 'ask',
       path: '/v1/vqa',
       summary: 'Ask a question about an image.',
+      imageWork: true,
       body: AskSchema,
       sources: SOURCES,
       answer: 'The answer with its evidence.',
@@ -146,6 +150,7 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
       id: 'analyze',
       path: '/v1/analyze',
       summary: 'Classification, detection and segmentation.',
+      imageWork: true,
       body: AnalyzeSchema,
       sources: SOURCES,
       answer: 'What every head says.',
@@ -158,6 +163,7 @@ export function questionRoutes(context: OperationContext, { search, analyze, upl
       id: 'embed',
       path: '/v1/embeddings',
       summary: 'The vector of an image, or of a part of it.',
+      imageWork: true,
       body: EmbedSchema,
       sources: SOURCES,
       answer: 'A unit vector.',

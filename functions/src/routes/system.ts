@@ -82,6 +82,10 @@ export function metricsRoute(
       ]);
       const text = metrics.render({
         versamammo_in_flight: { help: 'Requests being answered.', value: load.inFlight },
+        versamammo_in_flight_image_work: {
+          help: 'Of these, the ones that decode an image or run the model on it.',
+          value: load.imageWork,
+        },
         versamammo_in_flight_bytes: { help: 'Bytes of their bodies.', value: load.bytes },
         versamammo_shed_total: { help: 'Requests refused because of load.', value: load.shed },
         versamammo_queue_waiting: { help: 'Messages that wait.', value: depth.waiting },

@@ -20,7 +20,7 @@ export interface ReadOptions {
 export interface Imaging {
   deidentify(bytes: Uint8Array, tenantKey: TenantKey, signal?: AbortSignal): Promise<Deidentified>;
   /** A file that is asked about and not kept, with the pseudonymous keys of what its header names. */
-  readQuery(bytes: Uint8Array, tenantKey: TenantKey): ReturnType<ImagingPool['readQuery']>;
+  readQuery(bytes: Uint8Array, tenantKey: TenantKey, signal?: AbortSignal): ReturnType<ImagingPool['readQuery']>;
   read(bytes: Uint8Array, options?: ReadOptions): Promise<Mammogram>;
   /** 8-bit PNG of the breast, chest wall on the left; `boxes`, in source pixels, are outlined. */
   preview(bytes: Uint8Array, options: ReadOptions & { longSide: number; boxes: readonly Box[] }): Promise<Uint8Array>;
@@ -37,7 +37,7 @@ export function openImaging({ maximumBytes }: Configuration): Imaging {
   });
   return {
     deidentify: (bytes, tenantKey, signal) => pool.deidentify(bytes, tenantKey, limits, signal),
-    readQuery: (bytes, tenantKey) => pool.readQuery(bytes, tenantKey, { limits }),
+    readQuery: (bytes, tenantKey, signal) => pool.readQuery(bytes, tenantKey, { limits }, signal),
     read: (bytes, options = {}) => pool.read(bytes, how(options), options.signal),
     preview: (bytes, { longSide, boxes, ...options }) =>
       pool.previewBreast(bytes, { ...how(options), longSide, boxes }, options.signal),

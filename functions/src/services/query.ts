@@ -6,6 +6,7 @@ import { imageId, sha256 } from './identity.ts';
 import type { ImageState } from './image-state.ts';
 import type { Imaging } from './imaging.ts';
 import type { Ingest } from './ingest.ts';
+import { createShared } from './shared.ts';
 
 /** Exactly one of them. */
 export interface Source {
@@ -24,7 +25,7 @@ export interface Opened {
 export type Queries = ReturnType<typeof createQueries>;
 
 export function createQueries(parts: { ingest: Ingest; imaging: Imaging; tenantKey(tenant: string): TenantKey }) {
-  const reading = new Map<string, Promise<Opened>>();
+  const reading = createShared<Opened>();
 
   /** Throws `not-searchable` for one in quarantine. */
   async function storedImage(tenant: string, id: string): Promise<ImageState> {
@@ -48,20 +49,17 @@ export function createQueries(parts: { ingest: Ingest; imaging: Imaging; tenantK
   }
 
   /** Several requests about the same file at the same time share its decoding; nothing of it is kept. */
-  function openFile(tenant: string, bytes: Uint8Array): Promise<Opened> {
+  function openFile(tenant: string, bytes: Uint8Array, signal?: AbortSignal): Promise<Opened> {
     const content = sha256(bytes);
-    const key = `${tenant}/${content}`;
-    const shared = reading.get(key);
-    if (shared !== undefined) return shared;
-    const opened = parts.imaging
-      .readQuery(bytes, parts.tenantKey(tenant))
-      .then(({ mammogram, patient, exam, sopInstanceUid }) => {
-        const id = imageId(tenant, sopInstanceUid ?? content);
-        return { mammogram, state: null, self: { id, image: id, exam, patient, sha256: content } };
-      })
-      .finally(() => reading.delete(key));
-    reading.set(key, opened);
-    return opened;
+    return reading(`${tenant}/${content}`, signal, async (unwanted) => {
+      const { mammogram, patient, exam, sopInstanceUid } = await parts.imaging.readQuery(
+        bytes,
+        parts.tenantKey(tenant),
+        unwanted,
+      );
+      const id = imageId(tenant, sopInstanceUid ?? content);
+      return { mammogram, state: null, self: { id, image: id, exam, patient, sha256: content } };
+    });
   }
 
   return {
@@ -71,7 +69,7 @@ export function createQueries(parts: { ingest: Ingest; imaging: Imaging; tenantK
       const hasFile = file !== null && file !== undefined;
       if (hasFile === (image !== undefined))
         throw new ServiceError('invalid-request', 'Name exactly one of: a `file`, an `upload`, an `image`.');
-      return hasFile ? openFile(tenant, file) : openStored(tenant, image ?? '', signal);
+      return hasFile ? openFile(tenant, file, signal) : openStored(tenant, image ?? '', signal);
     },
   };
 }

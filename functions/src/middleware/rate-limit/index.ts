@@ -20,7 +20,9 @@ export function rateLimit({ perSecond, burst }: RateLimitOptions) {
     const now = performance.now();
     const bucket = buckets.get(key) ?? { tokens: burst, at: now };
     const tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1000) * perSecond);
-    if (tokens < 1)
+    if (tokens < 1) {
+      // Nothing was accessed: no line in the audit.
+      c.set('action', null);
       throw new ServiceError(
         'rate-limited',
         `${principal === null ? 'Callers without a valid API key' : 'Each API key'} may send ${perSecond} requests a second: slow down.`,
@@ -28,6 +30,7 @@ export function rateLimit({ perSecond, burst }: RateLimitOptions) {
           retryAfterSeconds: (1 - tokens) / perSecond,
         },
       );
+    }
     if (buckets.size >= BUCKETS) buckets.clear();
     buckets.set(key, { tokens: tokens - 1, at: now });
     await next();
