@@ -1,5 +1,5 @@
 // describeOperation: an operation as the OpenAPI document has it.
-import { type RouteConfig, z } from '@hono/zod-openapi';
+import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import { Problem } from '@versamammo/schema';
 import type { Operation } from './operation.ts';
 
@@ -21,26 +21,50 @@ const PROBLEMS: Record<number, string> = {
   503: 'Overloaded or a part is away: come back after Retry-After seconds.',
 };
 
-const ProblemSchema = Problem.clone().openapi('Problem');
 const FILE = z.any().openapi({ type: 'string', format: 'binary', description: 'DICOM, PNG, JPEG or PGM.' });
 const BYTES = { type: 'string' as const, format: 'binary' };
-const IDEMPOTENCY = z.object({
-  'idempotency-key': z
-    .string()
-    .min(1)
-    .max(128)
-    .regex(/^[\x21-\x7e]+$/)
-    .optional()
-    .openapi({ description: 'The same key with the same body gets the first answer again, for 24 hours.' }),
-});
+const idempotency = (advice: string) =>
+  z.object({
+    'idempotency-key': z
+      .string()
+      .min(1)
+      .max(128)
+      .regex(/^[\x21-\x7e]+$/)
+      .optional()
+      .openapi({ description: `The same key with the same body gets the first answer again, for 24 hours.${advice}` }),
+  });
+const IDEMPOTENCY = idempotency('');
+const IDEMPOTENCY_OF_QUESTIONS = idempotency(
+  ' A question changes nothing and needs none, unless it uses up an upload: the key costs two durable writes.',
+);
 
-const header = (description: string) => ({ description, required: true, schema: { type: 'string' as const } });
-const REQUEST_ID = { 'X-Request-Id': header('Of this request: quote it when asking for help.') };
-const HEADERS: Record<number, Record<string, ReturnType<typeof header>>> = {
-  401: { 'WWW-Authenticate': header('`Bearer`.') },
-  429: { 'Retry-After': header('Seconds.') },
-  503: { 'Retry-After': header('Seconds.') },
+const HEADERS: Record<string, string> = {
+  'X-Request-Id': 'Of this request: quote it when asking for help.',
+  'WWW-Authenticate': '`Bearer`.',
+  'Retry-After': 'Seconds.',
+  ETag: 'Of the record, for If-Match.',
 };
+const PROBLEM_HEADERS: Record<number, string> = { 401: 'WWW-Authenticate', 429: 'Retry-After', 503: 'Retry-After' };
+
+const headersOf = (...names: string[]) =>
+  Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+const problemName = (status: number) => `Problem${status}`;
+
+/** What many operations answer, and the headers of it, once in the document: operations refer to them. */
+export function describeProblems(registry: OpenAPIHono['openAPIRegistry']): void {
+  // A copy: the schema itself was made before zod learnt `openapi`.
+  registry.register('Problem', Problem.clone());
+  for (const [name, description] of Object.entries(HEADERS))
+    registry.registerComponent('headers', name, { description, required: true, schema: { type: 'string' } });
+  for (const [status, description] of Object.entries(PROBLEMS)) {
+    const header = PROBLEM_HEADERS[Number(status)];
+    registry.registerComponent('responses', problemName(Number(status)), {
+      description,
+      headers: headersOf('X-Request-Id', ...(header === undefined ? [] : [header])),
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    });
+  }
+}
 
 export function describeOperation<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodObject>(
   spec: Operation<P, Q, B>,
@@ -48,7 +72,8 @@ export function describeOperation<P extends z.ZodObject, Q extends z.ZodObject, 
   const { body, stream, takesFile, scope } = spec;
   const isIdempotent = spec.method === 'post' && stream === undefined;
   const problems = [...ALWAYS, ...(spec.problems ?? []), ...(isIdempotent ? [409] : [])];
-  const headers = spec.headers ?? (isIdempotent ? IDEMPOTENCY : undefined);
+  const headers =
+    spec.headers ?? (isIdempotent ? (scope === 'read' ? IDEMPOTENCY_OF_QUESTIONS : IDEMPOTENCY) : undefined);
   const about = [spec.description, scope === null ? undefined : `Scope: \`${scope}\`.`];
   return {
     method: spec.method,
@@ -83,14 +108,7 @@ export function describeOperation<P extends z.ZodObject, Q extends z.ZodObject, 
     },
     responses: {
       ...Object.fromEntries(
-        problems.map((status) => [
-          status,
-          {
-            description: PROBLEMS[status] ?? 'Problem.',
-            headers: { ...REQUEST_ID, ...HEADERS[status] },
-            content: { 'application/problem+json': { schema: ProblemSchema } },
-          },
-        ]),
+        problems.map((status) => [status, { $ref: `#/components/responses/${problemName(status)}` }]),
       ),
       ...Object.fromEntries(
         Object.entries(spec.answers).map(
@@ -98,7 +116,7 @@ export function describeOperation<P extends z.ZodObject, Q extends z.ZodObject, 
             status,
             {
               description: about,
-              headers: { ...REQUEST_ID, ...(etag === true && { ETag: header('Of the record, for If-Match.') }) },
+              headers: headersOf('X-Request-Id', ...(etag === true ? ['ETag'] : [])),
               ...(Object.keys(links).length > 0 && {
                 links: Object.fromEntries(
                   Object.entries(links).map(([operationId, pointer]) => [

@@ -53,7 +53,7 @@ const fields = (schema) => {
   }
   return table;
 };
-const resolve = (api, schema) => (schema && schema.$ref ? api.components.schemas[nameOf(schema)] : schema);
+const resolve = (api, part) => (part && part.$ref ? part.$ref.slice(2).split('/').reduce((at, name) => at[name], api) : part);
 fetch('openapi.json').then((answer) => answer.json()).then((api) => {
   document.getElementById('about').textContent = api.info.description + ' Version ' + api.info.version + '.';
   const groups = new Map((api.tags || []).map(({ name }) => [name, []]));
@@ -79,7 +79,8 @@ fetch('openapi.json').then((answer) => answer.json()).then((api) => {
       for (const [type, { schema }] of Object.entries((operation.requestBody && operation.requestBody.content) || {}))
         box.append(make('h4', type), fields(resolve(api, schema)));
       const answers = make('table');
-      for (const [status, answer] of Object.entries(operation.responses)) {
+      for (const [status, given] of Object.entries(operation.responses)) {
+        const answer = resolve(api, given);
         const [content] = Object.entries(answer.content || {});
         answers.append(make('tr', '', make('td', '', make('code', status)), make('td', answer.description || ''), make('td', content ? nameOf(content[1].schema) || content[0] : '')));
       }

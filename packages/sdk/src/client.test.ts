@@ -92,10 +92,26 @@ describe('requests', () => {
       ],
       { maxRetries: 3 },
     );
-    await client.search({ vector: [1, 0] });
+    await client.keys.create({ name: 'k', scopes: ['read'] });
     vi.useRealTimers();
     expect(seen).toHaveLength(4);
-    expect(new Set(seen.map(({ headers }) => headers.get('idempotency-key'))).size).toBe(1);
+    const [key, ...others] = new Set(seen.map(({ headers }) => headers.get('idempotency-key')));
+    expect(key).toMatch(/^[0-9a-f-]{36}$/);
+    expect(others).toEqual([]);
+  });
+
+  it('sends no idempotency key with a question, unless it was given one or the question uses up an upload', async () => {
+    const { client, seen } = clientOf(Array.from({ length: 6 }, () => Response.json({})));
+    const image = '2d5c0ff4-6e26-5b3c-8f0d-3c0a2f2a7d11';
+    await client.search({ vector: [1, 0] });
+    await client.vqa.ask({ image, question: 'What is the breast density?' });
+    await client.analyze({ image });
+    await client.embed({ image });
+    await client.search({ image }, { idempotencyKey: 'mine' });
+    await client.analyze({ upload: 'u' });
+    const keys = seen.map(({ headers }) => headers.get('idempotency-key'));
+    expect(keys.slice(0, 5)).toEqual([null, null, null, null, 'mine']);
+    expect(keys[5]).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   it('retries an answer that breaks off, and does not wait for one that never ends', async () => {

@@ -87,7 +87,7 @@ export class VersaMammo {
   search(request: SearchRequest, options?: RequestOptions): Promise<SearchAnswer> {
     if ('vector' in request) {
       const json = { ...request, vector: Array.from(request.vector) };
-      return this.#transport.json('POST', '/v1/search', { ...options, json });
+      return this.#transport.json('POST', '/v1/search', { ...options, json, isQuestion: true });
     }
     return this.#about('/v1/search', request, options);
   }
@@ -147,9 +147,11 @@ export class VersaMammo {
   }
 
   async #about<T>(path: string, request: object, options: RequestOptions = {}): Promise<T> {
-    if (!('file' in request)) return this.#transport.json('POST', path, { ...options, json: request });
-    const { file, ...fields } = request as { file: FileSource };
-    return this.#transport.json('POST', path, { ...options, ...(await this.#uploads.body(file, fields, options)) });
+    const { file, ...fields } = request as { file?: FileSource };
+    const sent = file === undefined ? { json: request } : await this.#uploads.body(file, fields, options);
+    // An upload is used up by the question: only under its key does a second try get the answer of the first.
+    const usesUpload = typeof sent.json === 'object' && sent.json !== null && 'upload' in sent.json;
+    return this.#transport.json('POST', path, { ...options, ...sent, isQuestion: !usesUpload });
   }
 }
 

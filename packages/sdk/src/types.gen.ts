@@ -1795,10 +1795,163 @@ export interface components {
             url: string;
         };
     };
-    responses: never;
+    responses: {
+        /** @description The request cannot be read. */
+        Problem400: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The API key is missing or not valid. */
+        Problem401: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The key's scopes do not allow this. */
+        Problem403: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing in this tenant. */
+        Problem404: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not a media type that is sent. */
+        Problem406: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It stands against the present state. */
+        Problem409: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It was changed meanwhile. */
+        Problem412: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too large: send the file through POST /v1/uploads. */
+        Problem413: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not a media type or file format that is taken. */
+        Problem415: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Understood, but it makes no sense. */
+        Problem422: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description If-Match is missing. */
+        Problem428: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many requests: come back after Retry-After seconds. */
+        Problem429: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not served here. */
+        Problem501: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Overloaded or a part is away: come back after Retry-After seconds. */
+        Problem503: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description Of the record, for If-Match. */
+        ETag: string;
+        /** @description Seconds. */
+        "Retry-After": string;
+        /** @description `Bearer`. */
+        "WWW-Authenticate": string;
+        /** @description Of this request: quote it when asking for help. */
+        "X-Request-Id": string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
@@ -1848,8 +2001,7 @@ export interface operations {
             /** @description One data set each. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1859,139 +2011,22 @@ export interface operations {
             /** @description There is none. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     querySeries: {
@@ -2039,8 +2074,7 @@ export interface operations {
             /** @description One data set each. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2050,139 +2084,22 @@ export interface operations {
             /** @description There is none. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     queryStudies: {
@@ -2230,8 +2147,7 @@ export interface operations {
             /** @description One data set each. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2241,139 +2157,22 @@ export interface operations {
             /** @description There is none. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     storeInstances: {
@@ -2394,8 +2193,7 @@ export interface operations {
             /** @description All are stored. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2405,152 +2203,34 @@ export interface operations {
             /** @description Some are stored. */
             202: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/dicom+json": components["schemas"]["DicomDataSet"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
             /** @description None is stored; FailureReason says why. */
             409: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/dicom+json": components["schemas"]["DicomDataSet"];
                 };
             };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     retrieveStudy: {
@@ -2564,133 +2244,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     storeInstancesOfStudy: {
@@ -2713,8 +2277,7 @@ export interface operations {
             /** @description All are stored. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2724,152 +2287,34 @@ export interface operations {
             /** @description Some are stored. */
             202: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/dicom+json": components["schemas"]["DicomDataSet"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
             /** @description None is stored; FailureReason says why. */
             409: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/dicom+json": components["schemas"]["DicomDataSet"];
                 };
             };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     queryInstancesOfStudy: {
@@ -2919,8 +2364,7 @@ export interface operations {
             /** @description One data set each. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2930,139 +2374,22 @@ export interface operations {
             /** @description There is none. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     retrieveStudyMetadata: {
@@ -3076,133 +2403,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     querySeriesOfStudy: {
@@ -3252,8 +2463,7 @@ export interface operations {
             /** @description One data set each. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3263,139 +2473,22 @@ export interface operations {
             /** @description There is none. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     retrieveSeries: {
@@ -3410,133 +2503,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     queryInstancesOfSeries: {
@@ -3587,8 +2564,7 @@ export interface operations {
             /** @description One data set each. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3598,139 +2574,22 @@ export interface operations {
             /** @description There is none. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     retrieveInstance: {
@@ -3746,133 +2605,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     retrieveFrames: {
@@ -3889,133 +2632,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     retrieveInstanceMetadata: {
@@ -4031,133 +2658,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     retrieveRendered: {
@@ -4173,133 +2684,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     retrieveSeriesMetadata: {
@@ -4314,133 +2709,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type that is sent. */
-            406: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not served here. */
-            501: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            406: components["responses"]["Problem406"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
         };
     };
     getDocs: {
@@ -4455,119 +2734,22 @@ export interface operations {
             /** @description A page. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "text/html": string;
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getHealth: {
@@ -4582,8 +2764,7 @@ export interface operations {
             /** @description It does. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4593,111 +2774,15 @@ export interface operations {
                     };
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getMetrics: {
@@ -4712,119 +2797,22 @@ export interface operations {
             /** @description Version 0.0.4. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "text/plain": string;
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getOpenapi: {
@@ -4839,8 +2827,7 @@ export interface operations {
             /** @description OpenAPI 3.1. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4851,111 +2838,15 @@ export interface operations {
                     };
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getReadiness: {
@@ -4970,111 +2861,25 @@ export interface operations {
             /** @description They all do. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
             /** @description Which parts do. */
             503: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5087,7 +2892,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key with the same body gets the first answer again, for 24 hours. */
+                /** @description The same key with the same body gets the first answer again, for 24 hours. A question changes nothing and needs none, unless it uses up an upload: the key costs two durable writes. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -5117,137 +2922,30 @@ export interface operations {
             /** @description What every head says. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Analysis"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     embed: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key with the same body gets the first answer again, for 24 hours. */
+                /** @description The same key with the same body gets the first answer again, for 24 hours. A question changes nothing and needs none, unless it uses up an upload: the key costs two durable writes. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -5270,130 +2968,23 @@ export interface operations {
             /** @description A unit vector. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Embedding"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getExam: {
@@ -5410,119 +3001,22 @@ export interface operations {
             /** @description The exam. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Exam"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getFacets: {
@@ -5544,119 +3038,22 @@ export interface operations {
             /** @description Descending by count. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Facets"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     listImages: {
@@ -5678,119 +3075,22 @@ export interface operations {
             /** @description A page; `next` is the cursor of the following one. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ImagePage"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     createImage: {
@@ -5839,10 +3139,8 @@ export interface operations {
             /** @description The same bytes were there already. */
             200: {
                 headers: {
-                    /** @description Of the record, for If-Match. */
-                    ETag: string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5852,10 +3150,8 @@ export interface operations {
             /** @description Stored and searchable. */
             201: {
                 headers: {
-                    /** @description Of the record, for If-Match. */
-                    ETag: string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5865,132 +3161,24 @@ export interface operations {
             /** @description Stored, not searchable yet. */
             202: {
                 headers: {
-                    /** @description Of the record, for If-Match. */
-                    ETag: string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Image"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getImage: {
@@ -6007,121 +3195,23 @@ export interface operations {
             /** @description The image. */
             200: {
                 headers: {
-                    /** @description Of the record, for If-Match. */
-                    ETag: string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Image"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     deleteImage: {
@@ -6138,128 +3228,21 @@ export interface operations {
             /** @description Removed. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     updateImage: {
@@ -6283,154 +3266,26 @@ export interface operations {
             /** @description The image. */
             200: {
                 headers: {
-                    /** @description Of the record, for If-Match. */
-                    ETag: string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Image"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile. */
-            412: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description If-Match is missing. */
-            428: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            428: components["responses"]["Problem428"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     explainNeighbour: {
@@ -6449,130 +3304,23 @@ export interface operations {
             /** @description Heat maps from 0 to 1, row by row; `toSource` maps their cells to source pixels. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getPreview: {
@@ -6593,130 +3341,23 @@ export interface operations {
             /** @description The picture. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "image/png": string;
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     releaseImage: {
@@ -6736,10 +3377,8 @@ export interface operations {
             /** @description The image. */
             200: {
                 headers: {
-                    /** @description Of the record, for If-Match. */
-                    ETag: string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6749,132 +3388,24 @@ export interface operations {
             /** @description Released, not searchable yet. */
             202: {
                 headers: {
-                    /** @description Of the record, for If-Match. */
-                    ETag: string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Image"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     createImport: {
@@ -6896,130 +3427,23 @@ export interface operations {
             /** @description Accepted: follow it at /v1/jobs/{id}. */
             202: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getIndex: {
@@ -7034,119 +3458,22 @@ export interface operations {
             /** @description The spaces. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["IndexStatus"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     activateSpace: {
@@ -7168,130 +3495,23 @@ export interface operations {
             /** @description The spaces. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["IndexStatus"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     migrateIndex: {
@@ -7313,130 +3533,23 @@ export interface operations {
             /** @description Accepted: follow it at /v1/jobs/{id}. */
             202: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     rebuildIndex: {
@@ -7458,130 +3571,23 @@ export interface operations {
             /** @description Accepted: follow it at /v1/jobs/{id}. */
             202: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getRecall: {
@@ -7599,119 +3605,22 @@ export interface operations {
             /** @description Recall. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Recall"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     dropSpace: {
@@ -7728,128 +3637,21 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getJob: {
@@ -7869,119 +3671,22 @@ export interface operations {
             /** @description The job. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     cancelJob: {
@@ -8001,130 +3706,23 @@ export interface operations {
             /** @description The job. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     listKeys: {
@@ -8139,119 +3737,22 @@ export interface operations {
             /** @description The keys. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ApiKeys"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     createKey: {
@@ -8273,130 +3774,23 @@ export interface operations {
             /** @description The key. */
             201: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MadeKey"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     deleteKey: {
@@ -8413,117 +3807,20 @@ export interface operations {
             /** @description Revoked. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getLimits: {
@@ -8538,119 +3835,22 @@ export interface operations {
             /** @description The limits. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Limits"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     getMe: {
@@ -8665,119 +3865,22 @@ export interface operations {
             /** @description Tenant and scopes. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     listModels: {
@@ -8792,119 +3895,22 @@ export interface operations {
             /** @description The bundles. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Models"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     deletePatient: {
@@ -8921,137 +3927,30 @@ export interface operations {
             /** @description How many images were removed. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Removed"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     search: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key with the same body gets the first answer again, for 24 hours. */
+                /** @description The same key with the same body gets the first answer again, for 24 hours. A question changes nothing and needs none, unless it uses up an upload: the key costs two durable writes. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -9086,130 +3985,23 @@ export interface operations {
             /** @description The most similar cases, best first. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SearchAnswer"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     listTenants: {
@@ -9224,119 +4016,22 @@ export interface operations {
             /** @description The tenants. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Tenants"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     createTenant: {
@@ -9358,130 +4053,23 @@ export interface operations {
             /** @description The tenant, and its first key. */
             201: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MadeTenant"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     deleteTenant: {
@@ -9498,128 +4086,21 @@ export interface operations {
             /** @description Removed. */
             204: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     createTrainingRun: {
@@ -9641,137 +4122,30 @@ export interface operations {
             /** @description Accepted: follow it at /v1/jobs/{id}. */
             202: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     createUpload: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key with the same body gets the first answer again, for 24 hours. */
+                /** @description The same key with the same body gets the first answer again, for 24 hours. A question changes nothing and needs none, unless it uses up an upload: the key costs two durable writes. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -9786,130 +4160,23 @@ export interface operations {
             /** @description Where to send the bytes. */
             201: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["UploadTicket"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     putUploadContent: {
@@ -9935,135 +4202,28 @@ export interface operations {
             /** @description Taken. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed meanwhile. */
-            412: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            412: components["responses"]["Problem412"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
     ask: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key with the same body gets the first answer again, for 24 hours. */
+                /** @description The same key with the same body gets the first answer again, for 24 hours. A question changes nothing and needs none, unless it uses up an upload: the key costs two durable writes. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -10093,130 +4253,23 @@ export interface operations {
             /** @description The answer with its evidence. */
             200: {
                 headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Answer"];
                 };
             };
-            /** @description The request cannot be read. */
-            400: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API key is missing or not valid. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The key's scopes do not allow this. */
-            403: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing in this tenant. */
-            404: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It stands against the present state. */
-            409: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large: send the file through POST /v1/uploads. */
-            413: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not a media type or file format that is taken. */
-            415: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Understood, but it makes no sense. */
-            422: {
-                headers: {
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests: come back after Retry-After seconds. */
-            429: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Overloaded or a part is away: come back after Retry-After seconds. */
-            503: {
-                headers: {
-                    /** @description Seconds. */
-                    "Retry-After": string;
-                    /** @description Of this request: quote it when asking for help. */
-                    "X-Request-Id": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            503: components["responses"]["Problem503"];
         };
     };
 }

@@ -23,7 +23,7 @@ export interface RequestOptions {
   /** Milliseconds for one try, instead of the client's. */
   timeout?: number;
   maxRetries?: number;
-  /** Instead of the one that the client makes for each call that writes. */
+  /** Instead of the one that the client makes for each call that makes or changes something. Questions have none unless given one here. */
   idempotencyKey?: string;
   headers?: Record<string, string>;
 }
@@ -31,6 +31,8 @@ export interface RequestOptions {
 export interface CallOptions extends RequestOptions {
   query?: Record<string, string | number | boolean | null | undefined>;
   json?: unknown;
+  /** A POST that makes and changes nothing: it can be sent again without an Idempotency-Key, which would cost the server two durable writes. */
+  isQuestion?: boolean;
   /** Makes the body anew for each try; `replayable` false: there is one try only. */
   body?: { make: () => BodyInit; contentType?: string; replayable: boolean };
 }
@@ -63,7 +65,8 @@ export class Transport {
 
     const headers = new Headers({ accept: 'application/json', ...this.options.headers, ...call.headers });
     if (this.options.apiKey !== null) headers.set('authorization', `Bearer ${this.options.apiKey}`);
-    if (method === 'POST') headers.set('idempotency-key', call.idempotencyKey ?? crypto.randomUUID());
+    const key = call.idempotencyKey ?? (method === 'POST' && call.isQuestion !== true ? crypto.randomUUID() : null);
+    if (key !== null) headers.set('idempotency-key', key);
     if (call.json !== undefined) headers.set('content-type', 'application/json');
     else if (call.body?.contentType !== undefined) headers.set('content-type', call.body.contentType);
 
