@@ -12,7 +12,7 @@ import { dilate, type Mask } from './breast/morphology.ts';
 import { type BreastSegmentation, segmentBreast } from './breast/segment-breast.ts';
 import { ImagingError } from './errors.ts';
 import type { GreyImage } from './grey-image.ts';
-import { resizeWindow } from './resize.ts';
+import { type FloatImage, resizeWindowRows, type Window } from './resize.ts';
 
 /** What is known about an image beside its bytes. It wins over the header; `from` says where it comes from (default: caller). */
 export interface Hints {
@@ -36,15 +36,24 @@ const LEAST_SMOOTHNESS = 0.25;
 /** Share of tissue pixels that may end above white, so that one hot pixel does not darken the rest. */
 const HOT_PIXELS = 1e-5;
 
+/** Makes room for so many pixels, all 0. */
+export type Allocate = (length: number) => Float32Array;
+
+const ownMemory: Allocate = (length) => new Float32Array(length);
+
 /**
  * Orients, crops and scales: background (film base included) becomes 0, the brightest tissue 1. What lies outside the
- * breast, such as burnt-in markers, becomes background. A prepared image is left as it is.
+ * breast, such as burnt-in markers, becomes background. A prepared image is copied as it is. The pixels lie where `allocate` says.
  * Throws `ImagingError` `not-a-mammogram` where nothing breast-like is found.
  */
-export function canonicalise(grey: GreyImage, hints: Hints = {}): Mammogram {
+export function canonicalise(grey: GreyImage, hints: Hints = {}, allocate: Allocate = ownMemory): Mammogram {
   const facts = mergeFacts(grey, hints);
-  if (grey.prepared)
-    return { ...facts, ...place(grey), mirrored: false, toSource: IDENTITY, warnings: [...grey.warnings] };
+  const { rows, columns } = grey;
+  if (grey.prepared) {
+    const pixels = allocate(grey.pixels.length);
+    pixels.set(grey.pixels);
+    return { ...facts, pixels, rows, columns, mirrored: false, toSource: IDENTITY, warnings: [...grey.warnings] };
+  }
 
   const breast = segmentBreast(grey);
   if (!breast) throw new ImagingError('not-a-mammogram', 'No breast stands out from the background. Send a mammogram.');
@@ -55,12 +64,8 @@ export function canonicalise(grey: GreyImage, hints: Hints = {}): Mammogram {
   const mirrored = isMirrored(breast, facts.laterality, warnings);
   const [x0, y0, x1, y1] = cropBox(grey, breast);
   const toSource: Affine = mirrored ? [-1, 0, x1, 0, 1, y0] : [1, 0, x0, 0, 1, y0];
-  const pixels = cutOut(grey, breast, { x0, y0, x1, y1, mirrored });
+  const pixels = cutOut(grey, breast, { x0, y0, x1, y1, mirrored }, allocate);
   return { ...facts, pixels, rows: y1 - y0, columns: x1 - x0, mirrored, toSource, warnings };
-}
-
-function place({ pixels, rows, columns }: GreyImage) {
-  return { pixels, rows, columns };
 }
 
 function mergeFacts({ header, source }: GreyImage, hints: Hints) {
@@ -115,37 +120,54 @@ function cropBox(
   ];
 }
 
-interface Cut {
-  x0: number;
-  y0: number;
-  x1: number;
-  y1: number;
+interface Cut extends Window {
   mirrored: boolean;
 }
 
 /** Pixels of the box, flipped if need be, background subtracted, the widened breast kept with a soft edge, scaled to 1. */
-function cutOut(grey: GreyImage, { mask, usable, background }: BreastSegmentation, cut: Cut): Float32Array {
+function cutOut(
+  grey: GreyImage,
+  { mask, usable, background }: BreastSegmentation,
+  cut: Cut,
+  allocate: Allocate,
+): Float32Array {
   const columns = cut.x1 - cut.x0;
-  const rows = cut.y1 - cut.y0;
-  const keep = sampleMask(widen(mask, usable), grey, cut);
-  const pixels = new Float32Array(rows * columns);
-  const { pixels: values, padding } = grey;
-  const step = cut.mirrored ? -1 : 1;
-  for (let y = 0, from = 0; y < rows; y++) {
-    let source = (cut.y0 + y) * grey.columns + cut.x0;
-    let to = y * columns + (cut.mirrored ? columns - 1 : 0);
-    for (let x = 0; x < columns; x++, from++, source++, to += step) {
-      const value = (values[source] as number) - background;
-      if (value > 0 && (padding === null || padding[source] === 0)) pixels[to] = value * (keep[from] as number);
-    }
+  const pixels = allocate(columns * (cut.y1 - cut.y0));
+  const levels = new Uint32Array(LEVELS);
+  let to = 0;
+  let from = cut.y0 * grey.columns + cut.x0;
+  // The mask, bilinear, at each pixel of the cut.
+  for (const keep of resizeWindowRows(floats(widen(mask, usable)), grey.rows, grey.columns, cut)) {
+    const row = pixels.subarray(to, to + columns);
+    keepTissue(grey.pixels, from, background, keep, row);
+    if (cut.mirrored) row.reverse();
+    countLevels(row, levels);
+    to += columns;
+    from += grey.columns;
   }
-  const white = whiteLevel(pixels);
-  if (white > 0 && white !== 1)
-    for (let i = 0; i < pixels.length; i++) {
-      const level = (pixels[i] as number) / white;
-      pixels[i] = level > 1 ? 1 : level;
-    }
+  const white = whiteLevel(levels);
+  if (white > 0 && white !== 1) scale(pixels, white);
   return pixels;
+}
+
+function keepTissue(
+  values: Float32Array,
+  from: number,
+  background: number,
+  keep: Float32Array,
+  row: Float32Array,
+): void {
+  for (let x = 0; x < row.length; x++) {
+    const value = (values[from + x] as number) - background;
+    row[x] = value > 0 ? value * (keep[x] as number) : 0;
+  }
+}
+
+function scale(pixels: Float32Array, white: number): void {
+  for (let i = 0; i < pixels.length; i++) {
+    const level = (pixels[i] as number) / white;
+    pixels[i] = level > 1 ? 1 : level;
+  }
 }
 
 function widen(mask: Mask, usable: Mask): Mask {
@@ -153,27 +175,29 @@ function widen(mask: Mask, usable: Mask): Mask {
   return { ...wide, inside: wide.inside.map((inside, i) => inside & (usable.inside[i] as number)) };
 }
 
-/** The mask, bilinear, at each pixel of the cut, not flipped. */
-function sampleMask(mask: Mask, grey: GreyImage, cut: Cut): Float32Array {
-  const whole = { pixels: Float32Array.from(mask.inside), rows: mask.rows, columns: mask.columns };
-  return resizeWindow(whole, grey.rows, grey.columns, cut).pixels;
+function floats({ inside, rows, columns }: Mask): FloatImage {
+  return { pixels: Float32Array.from(inside), rows, columns };
+}
+
+const LEVELS = 65536;
+
+/** Counts the values above 0, level 1 for the smallest; all from 1 on are the last level. */
+function countLevels(values: Float32Array, levels: Uint32Array): void {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (value === 0) continue;
+    const level = value >= 1 ? LEVELS - 1 : Math.ceil(value * (LEVELS - 1));
+    levels[level] = (levels[level] as number) + 1;
+  }
 }
 
 /** The level above which only `HOT_PIXELS` of the tissue lie. */
-function whiteLevel(pixels: Float32Array): number {
-  const bins = new Uint32Array(65536);
-  let tissue = 0;
-  for (let i = 0; i < pixels.length; i++) {
-    const value = pixels[i] as number;
-    if (value === 0) continue;
-    const bin = value >= 1 ? 65535 : Math.ceil(value * 65535);
-    bins[bin] = (bins[bin] as number) + 1;
-    tissue++;
-  }
+function whiteLevel(levels: Uint32Array): number {
+  const tissue = levels.reduce((sum, count) => sum + count, 0);
   let above = 0;
-  for (let bin = 65535; bin > 0; bin--) {
-    above += bins[bin] as number;
-    if (above > HOT_PIXELS * tissue) return bin / 65535;
+  for (let level = LEVELS - 1; level > 0; level--) {
+    above += levels[level] as number;
+    if (above > HOT_PIXELS * tissue) return level / (LEVELS - 1);
   }
   return 0;
 }

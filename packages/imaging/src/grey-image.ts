@@ -6,8 +6,6 @@ export interface GreyImage {
   pixels: Float32Array;
   rows: number;
   columns: number;
-  /** 1 where the header declares pixel padding; null where it declares none. */
-  padding: Uint8Array | null;
   /** FOR PROCESSING images are monotone in attenuation but not display-ready. Null: not DICOM or unknown. */
   intent: 'presentation' | 'processing' | null;
   header: {

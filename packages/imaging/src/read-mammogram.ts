@@ -1,10 +1,11 @@
 // readMammogram: bytes of any supported format → one normalised Mammogram.
 import type { Mammogram } from '@versamammo/schema';
-import { canonicalise, type Hints } from './canonicalise.ts';
+import { type Allocate, canonicalise, type Hints } from './canonicalise.ts';
 import { decodeDicom } from './dicom/decode-dicom.ts';
 import type { GreyImage } from './grey-image.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { decodeRaster, rasterFormat } from './raster/decode-raster.ts';
+import { giveBack } from './scratch.ts';
 
 export interface ReadOptions {
   /** Zero-based frame of a multi-frame image; default: the central one. */
@@ -22,12 +23,21 @@ export async function readGrey(bytes: Uint8Array, options: Omit<ReadOptions, 'hi
 }
 
 /**
- * Decodes and canonicalises.
+ * Decodes and canonicalises; the pixels lie where `allocate` says.
  *
  * @example
  * const mammogram = await readMammogram(await readFile('left-mlo.dcm'));
  * const { data } = toModelInput(mammogram, manifest.input);
  */
-export async function readMammogram(bytes: Uint8Array, options: ReadOptions = {}): Promise<Mammogram> {
-  return canonicalise(await readGrey(bytes, options), options.hints);
+export async function readMammogram(
+  bytes: Uint8Array,
+  options: ReadOptions = {},
+  allocate?: Allocate,
+): Promise<Mammogram> {
+  const grey = await readGrey(bytes, options);
+  try {
+    return canonicalise(grey, options.hints, allocate);
+  } finally {
+    giveBack(grey.pixels);
+  }
 }

@@ -1,5 +1,4 @@
 // segmentBreast: where the breast is, and on which side its chest wall lies, from the pixels alone.
-import type { GreyImage } from '../grey-image.ts';
 import { type FloatImage, fitLongSide, resize } from '../resize.ts';
 import { components, dilate, erode, fillHoles, growWithin, type Mask, maskOf } from './morphology.ts';
 
@@ -33,9 +32,7 @@ const FRAME = 0.06;
  * The threshold sits just above the background, so the pectoral muscle cannot hide the breast, and markers fall off in
  * the opening or are smaller. Null where nothing breast-like stands out: a blank image, or specks only.
  */
-export function segmentBreast(
-  grey: Pick<GreyImage, 'pixels' | 'rows' | 'columns' | 'padding'>,
-): BreastSegmentation | null {
+export function segmentBreast(grey: FloatImage): BreastSegmentation | null {
   const size = fitLongSide(grey.rows, grey.columns, WORKING_SIDE);
   const work = resize(grey, size.rows, size.columns);
   const { rows, columns } = work;
@@ -65,8 +62,7 @@ export function segmentBreast(
 /** The image less a bright frame: lines at the edge that are nearly white over most of their length. */
 function usableArea({ pixels, rows, columns }: FloatImage): Mask {
   const inside = new Uint8Array(rows * columns).fill(1);
-  let white = 0;
-  for (const value of pixels) white = Math.max(white, 0.9 * value);
+  const white = 0.9 * brightest(pixels);
   const isFrame = (line: number, vertical: boolean) => {
     const length = vertical ? rows : columns;
     let count = 0;
@@ -85,6 +81,12 @@ function usableArea({ pixels, rows, columns }: FloatImage): Mask {
     for (let i = lines - 1; i >= lines - deepest && isFrame(i, vertical); i--) clear(i, vertical);
   }
   return { inside, rows, columns };
+}
+
+function brightest(pixels: Float32Array): number {
+  let most = 0;
+  for (let i = 0; i < pixels.length; i++) if ((pixels[i] as number) > most) most = pixels[i] as number;
+  return most;
 }
 
 /** Background level (the mode of the dark third) and the threshold above its noise. Null for a blank image. */

@@ -1,7 +1,7 @@
 // findText: lines of writing beside the breast that are more than view and side markers. A search for aligned strokes, not a reader.
 import { dilate } from '../breast/morphology.ts';
 import { segmentBreast } from '../breast/segment-breast.ts';
-import type { GreyImage } from '../grey-image.ts';
+import type { FloatImage } from '../resize.ts';
 import { type Ink, readGlyph } from './read-glyph.ts';
 
 /** A line of writing, its box in source pixels, and about how many characters it has. */
@@ -73,7 +73,7 @@ const MARKERS = new Set([
 ]);
 
 /** Lines that speak against indexing the image; empty where there is nothing but markers. */
-export function findText(grey: Picture): TextLine[] {
+export function findText(grey: FloatImage): TextLine[] {
   const beside = besideBreast(grey);
   for (const { share, mostInMarker } of PASSES) {
     const glyphs = glyphsIn(grey, beside, share);
@@ -86,8 +86,6 @@ export function findText(grey: Picture): TextLine[] {
   }
   return [];
 }
-
-type Picture = Pick<GreyImage, 'pixels' | 'rows' | 'columns' | 'padding'>;
 
 interface Line extends TextLine {
   glyphs: Glyph[];
@@ -110,7 +108,7 @@ interface Beside {
   brightest: number;
 }
 
-function besideBreast(grey: Picture): Beside {
+function besideBreast(grey: FloatImage): Beside {
   const { pixels, rows, columns } = grey;
   const breast = segmentBreast(grey);
   const near = breast && dilate(breast.mask, CLEARANCE);
@@ -130,7 +128,7 @@ function besideBreast(grey: Picture): Beside {
 
 /** Bright connected specks of a character's size outside the breast. */
 function glyphsIn(
-  { pixels, rows, columns }: Picture,
+  { pixels, rows, columns }: FloatImage,
   { outside, background, brightest }: Beside,
   share: number,
 ): Glyph[] {

@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { ImagingError } from '../errors.ts';
 import { mapSamples } from '../grey/apply-step.ts';
 import { normaliseExposure, stretch } from '../grey/for-processing.ts';
-import { modalityLut } from '../grey/modality-lut.ts';
-import { paddingMask, paddingTest } from '../grey/padding.ts';
+import { modalityLut, storedRange } from '../grey/modality-lut.ts';
+import { paddingTest } from '../grey/padding.ts';
 import { voiLut } from '../grey/voi-lut.ts';
 import type { GreyImage } from '../grey-image.ts';
 import type { Limits } from '../limits.ts';
+import { giveBack } from '../scratch.ts';
 import { type DataSet, parseDicom, text, unsigned16 } from './dataset.ts';
 import { FRAME_VOI_LUT, frameGroups, PIXEL_VALUE_TRANSFORMATION } from './frame-groups.ts';
 import { isMammogram, mammogramHeader } from './mammogram-header.ts';
@@ -39,11 +40,13 @@ export function decodeDicom(bytes: Uint8Array, options: DecodeDicomOptions = {})
   const isPadding = paddingTest(dataset, pixels);
   const intent = intentOf(dataset);
   const { transform, warnings } = greyTransform(dataset, samples, { frame, intent, isPadding, options, pixels });
+  const shown = isPadding ? (stored: number) => (isPadding(stored) ? 0 : transform(stored)) : transform;
+  const grey = mapSamples(samples, shown, storedRange(pixels));
+  giveBack(samples);
   return {
-    pixels: mapSamples(samples, isPadding ? (stored) => (isPadding(stored) ? 0 : transform(stored)) : transform),
+    pixels: grey,
     rows: pixels.rows,
     columns: pixels.columns,
-    padding: isPadding === null ? null : paddingMask(samples, isPadding),
     intent,
     header: mammogramHeader(dataset, frame),
     source: {

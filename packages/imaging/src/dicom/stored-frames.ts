@@ -13,7 +13,7 @@ export type StoredSamples = Uint8Array | Int8Array | Uint16Array | Int16Array | 
 
 interface StoredFrames {
   pixels: PixelModule;
-  /** Decodes one frame, zero-based. Throws `ImagingError`: `truncated`, `corrupt`, `sizes-disagree`, `no-such-frame`. */
+  /** Decodes one frame, zero-based, into memory of its own. Throws `ImagingError`: `truncated`, `corrupt`, `sizes-disagree`, `no-such-frame`. */
   frame(index: number): StoredSamples;
 }
 
@@ -102,7 +102,7 @@ function compressedFrames(file: DicomFile, pixels: PixelModule): (index: number)
       codec === 'jpeg' || codec === 'jpeg-ls' ? readJpeg(encoded, codec) : readJpeg2000(encoded);
     requireSameShape(shape, pixels);
     const plain = decodeWithWasm(wasmCodec(codec), stream, shape);
-    const words = shape.precision <= 8 ? plain : new Uint16Array(plain.buffer);
+    const words = shape.precision <= 8 ? plain : new Uint16Array(plain.buffer, 0, plain.length / 2);
     if (codec === 'htj2k' && words instanceof Uint16Array && shape.precision < 16)
       clamp(words, shape.precision, signed);
     // A codec gives no more bits than the codestream has.
@@ -164,13 +164,13 @@ function withSigns(words: Uint8Array | Uint16Array | Uint32Array, bits: number, 
     }
     return words;
   }
-  const { buffer } = words;
+  const { buffer, length } = words;
   const signedWords =
     words.BYTES_PER_ELEMENT === 1
-      ? new Int8Array(buffer)
+      ? new Int8Array(buffer, 0, length)
       : words.BYTES_PER_ELEMENT === 2
-        ? new Int16Array(buffer)
-        : new Int32Array(buffer);
+        ? new Int16Array(buffer, 0, length)
+        : new Int32Array(buffer, 0, length);
   if (spare > 0) {
     const shift = 32 - bits;
     for (let i = 0; i < signedWords.length; i++) signedWords[i] = ((signedWords[i] ?? 0) << shift) >> shift;

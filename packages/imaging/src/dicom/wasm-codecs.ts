@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ImagingError } from '../errors.ts';
+import { borrow } from '../scratch.ts';
 
 export type WasmCodec = 'DecodeJpeg' | 'DecodeJpegLs' | 'DecodeJpeg2000' | 'DecodeHtJpeg2000';
 
@@ -81,7 +82,9 @@ function run(codec: WasmCodec, codestream: Uint8Array, shape: CodestreamShape): 
   call('SetConvertColorspaceToRgb', parameters, 0);
   call(codec, context, parameters);
   const start = call('GetDecodedBuffer', context);
-  const samples = new Uint8Array(api.memory.buffer, start, call('GetDecodedBufferSize', context)).slice();
+  const size = call('GetDecodedBufferSize', context);
+  const samples = new Uint8Array(borrow(size), 0, size);
+  samples.set(new Uint8Array(api.memory.buffer, start, size));
   call('ReleaseDecoderParameters', parameters);
   call('ReleaseCodecsContext', context);
   return samples;

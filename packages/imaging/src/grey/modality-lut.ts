@@ -11,7 +11,7 @@ export interface GreyStep {
 }
 
 /** Range of the stored values, from Bits Stored and Pixel Representation. */
-function storedRange({ bitsStored, signed }: PixelModule): readonly [number, number] {
+export function storedRange({ bitsStored, signed }: PixelModule): readonly [number, number] {
   return signed ? [-(2 ** (bitsStored - 1)), 2 ** (bitsStored - 1) - 1] : [0, 2 ** bitsStored - 1];
 }
 

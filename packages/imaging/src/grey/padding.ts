@@ -1,7 +1,6 @@
 // Pixel padding: which stored values are background added after acquisition. PS3.3 C.7.5.1.1.2.
 import { type DataSet, unsigned16 } from '../dicom/dataset.ts';
 import type { PixelModule } from '../dicom/pixel-module.ts';
-import type { StoredSamples } from '../dicom/stored-frames.ts';
 
 /** Null where the header declares no padding. Value and range limit may come in either order. */
 export function paddingTest(
@@ -16,11 +15,4 @@ export function paddingTest(
   const [a, b] = [asStored(value), asStored(limit)];
   const [low, high] = a < b ? [a, b] : [b, a];
   return (stored) => stored >= low && stored <= high;
-}
-
-/** 1 where a pixel is padding. */
-export function paddingMask(samples: StoredSamples, isPadding: (stored: number) => boolean): Uint8Array {
-  const mask = new Uint8Array(samples.length);
-  for (let i = 0; i < samples.length; i++) if (isPadding(samples[i] ?? 0)) mask[i] = 1;
-  return mask;
 }

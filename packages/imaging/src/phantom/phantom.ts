@@ -369,7 +369,6 @@ function greyImage(pixels: Float32Array, { rows, columns, pixel, laterality, vie
     pixels,
     rows,
     columns,
-    padding: null,
     intent: 'presentation',
     header: {
       laterality,

@@ -52,6 +52,8 @@ export interface ImagingPool {
 
 interface Job {
   task: keyof Tasks;
+  bytes: Uint8Array;
+  /** What follows the bytes. */
   parameters: unknown[];
   signal: AbortSignal | undefined;
   resolve(result: unknown): void;
@@ -75,7 +77,7 @@ export function createImagingPool(options: ImagingPoolOptions = {}): ImagingPool
   const ready = new WeakSet<Worker>();
   let closed = false;
 
-  function submit(task: keyof Tasks, parameters: unknown[], signal?: AbortSignal): Promise<unknown> {
+  function submit(task: keyof Tasks, bytes: Uint8Array, parameters: unknown[], signal?: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (closed) return reject(new ImagingError('cancelled', 'The imaging pool is closed. Make a new one.'));
       if (signal?.aborted) return reject(signal.reason);
@@ -83,7 +85,7 @@ export function createImagingPool(options: ImagingPoolOptions = {}): ImagingPool
         return reject(
           new ImagingError('busy', `${waiting.length} images wait to be decoded. Try again a little later.`),
         );
-      waiting.push({ task, parameters, signal, resolve, reject });
+      waiting.push({ task, bytes, parameters, signal, resolve, reject });
       signal?.addEventListener('abort', dropAborted);
       dispatch();
     });
@@ -144,7 +146,8 @@ export function createImagingPool(options: ImagingPoolOptions = {}): ImagingPool
       };
       watch(timeLimit);
       worker.once('message', (reply: Reply) => settle(true, () => conclude(job, reply)));
-      worker.postMessage({ task: job.task, parameters: job.parameters });
+      const bytes = new Uint8Array(job.bytes);
+      worker.postMessage({ task: job.task, parameters: [bytes, ...job.parameters] }, [bytes.buffer]);
     };
     // A worker's first message says that it has started; starting does not count as decoding.
     if (ready.has(worker)) begin();
@@ -157,15 +160,15 @@ export function createImagingPool(options: ImagingPoolOptions = {}): ImagingPool
 
   return {
     // The worker's task table and this interface share one type; messages between threads carry none.
-    read: (bytes, given, signal) => submit('read', [bytes, given], signal) as Promise<Result<'read'>>,
+    read: (bytes, given, signal) => submit('read', bytes, [given], signal) as Promise<Result<'read'>>,
     deidentify: (bytes, key, limits, signal) =>
-      submit('deidentify', [bytes, key, limits], signal) as Promise<Result<'deidentify'>>,
+      submit('deidentify', bytes, [key, limits], signal) as Promise<Result<'deidentify'>>,
     readQuery: (bytes, key, given, signal) =>
-      submit('readQuery', [bytes, key, given], signal) as Promise<Result<'readQuery'>>,
-    inspect: (bytes, limits, signal) => submit('inspect', [bytes, limits], signal) as Promise<Result<'inspect'>>,
-    preview: (bytes, given, signal) => submit('preview', [bytes, given], signal) as Promise<Result<'preview'>>,
+      submit('readQuery', bytes, [key, given], signal) as Promise<Result<'readQuery'>>,
+    inspect: (bytes, limits, signal) => submit('inspect', bytes, [limits], signal) as Promise<Result<'inspect'>>,
+    preview: (bytes, given, signal) => submit('preview', bytes, [given], signal) as Promise<Result<'preview'>>,
     previewBreast: (bytes, given, signal) =>
-      submit('previewBreast', [bytes, given], signal) as Promise<Result<'previewBreast'>>,
+      submit('previewBreast', bytes, [given], signal) as Promise<Result<'previewBreast'>>,
     get load() {
       return { running: busy.size, waiting: waiting.length };
     },

@@ -17,12 +17,12 @@ export interface Query {
 
 /** What a pool does, by name. Arguments and results are copied between threads, but for the pixels of a mammogram. */
 const tasks = {
-  read: async (...given: Parameters<typeof readMammogram>) => share(await readMammogram(...given)),
+  read: (bytes: Uint8Array, options?: ReadOptions) => readMammogram(bytes, options, sharedMemory),
   deidentify,
   /** A file that is asked about and not kept: its keys are pseudonymous, its pixels are not searched for names. */
   readQuery: async (bytes: Uint8Array, key: TenantKey, options: ReadOptions = {}): Promise<Query> => {
     const { bytes: cleared, patient, exam, sopInstanceUid } = pseudonymise(bytes, key, options.limits);
-    return { mammogram: share(await readMammogram(cleared, options)), patient, exam, sopInstanceUid };
+    return { mammogram: await readMammogram(cleared, options, sharedMemory), patient, exam, sopInstanceUid };
   },
   inspect,
   /** The image as it is shown, not cropped. */
@@ -39,11 +39,9 @@ const tasks = {
 };
 export type Tasks = typeof tasks;
 
-/** Pixels in shared memory: neither the event loop nor a thread that they are handed on to has to copy them. */
-function share(mammogram: Mammogram): Mammogram {
-  const pixels = new Float32Array(new SharedArrayBuffer(mammogram.pixels.byteLength));
-  pixels.set(mammogram.pixels);
-  return { ...mammogram, pixels };
+/** Pixels of a mammogram: neither the event loop nor a thread that they are handed on to has to copy them. */
+function sharedMemory(length: number): Float32Array {
+  return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
 }
 
 export interface Request {

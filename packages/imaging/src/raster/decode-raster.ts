@@ -45,7 +45,6 @@ export function decodeRaster(bytes: Uint8Array, format: RasterFormat, limits: Li
     pixels: toIntensities(raster),
     rows: raster.rows,
     columns: raster.columns,
-    padding: null,
     intent: null,
     header: {
       laterality: null,
