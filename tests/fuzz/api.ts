@@ -19,6 +19,7 @@ const SEMANTIC: Record<string, { operations: string[]; why: string }> = {
     operations: ['listImages', 'getFacets', 'storeInstances', 'storeInstancesOfStudy'],
     why: 'cursors are opaque, filters are JSON in a string, a body may be no multipart',
   },
+  '412': { operations: ['updateImage'], why: 'an ETag that is not the stored one' },
   '413': { operations: ['createUpload'], why: 'the size that is taken is configured' },
   '415': {
     operations: ['createImage', 'search', 'ask', 'analyze', 'embed', 'storeInstances', 'storeInstancesOfStudy'],
@@ -110,7 +111,18 @@ async function fuzz(name: string, server: ServerProcess, key: string | null, how
       `${server.url}/openapi.json`,
       ...['--seed', String(how.seed), '--max-examples', String(how.examples)],
       ...['--phases', how.tenth ? 'coverage,fuzzing' : 'coverage,fuzzing,stateful'],
-      ...['--request-timeout', '120', '--continue-on-failure', '--no-shrink', '--no-color', '--warnings', 'off'],
+      // Below what one key may ask for: a 429 says nothing about the request.
+      ...[
+        '--rate-limit',
+        '150/s',
+        '--request-timeout',
+        '120',
+        '--continue-on-failure',
+        '--no-shrink',
+        '--no-color',
+        '--warnings',
+        'off',
+      ],
       ...['--generation-database', 'none', '--report', 'ndjson', '--report-ndjson-path', report],
       ...chosen.flatMap((id) => (how.tenth ? ['--include-operation-id', id] : [])),
     ],

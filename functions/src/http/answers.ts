@@ -231,13 +231,15 @@ export const IndexStatusSchema = z
 export const RecallSchema = z
   .object({
     rows: z.array(
-      z.object({
-        selectivity: z.number().openapi({ description: 'Share of the cases that the filter was meant to leave.' }),
-        share: z.number().openapi({ description: 'Share that it leaves.' }),
-        filter: FilterSchema.nullable(),
-        queries: z.int(),
-        recall: z.number(),
-      }),
+      z
+        .object({
+          selectivity: z.number().openapi({ description: 'Share of the cases that the filter was meant to leave.' }),
+          share: z.number().openapi({ description: 'Share that it leaves.' }),
+          filter: z.any().openapi({ anyOf: [FILTER_REF, { type: 'null' }] }),
+          queries: z.int(),
+          recall: z.number(),
+        })
+        .openapi({ required: ['selectivity', 'share', 'filter', 'queries', 'recall'] }),
     ),
   })
   .openapi('Recall');

@@ -25,12 +25,20 @@ const source = z.object({
 const SOURCES = ['upload', 'image'];
 const SEARCH_SOURCES = [...SOURCES, 'exam', 'vector'];
 const Share = z.number().min(0).max(1);
+/** Looked at as a whole: a schema for each of its numbers takes longer than the search itself on a small index. */
+const VectorSchema = z
+  .custom<number[]>(
+    (value) =>
+      Array.isArray(value) && value.length >= 2 && value.length <= 512 && value.every((one) => Number.isFinite(one)),
+    'A vector is an array of 2 to 512 finite numbers.',
+  )
+  .openapi({ type: 'array', items: { type: 'number' }, minItems: 2, maxItems: 512 });
 
 const SearchSchema = z
   .strictObject({
     ...source.shape,
     exam: Key.optional(),
-    vector: z.array(z.number()).min(2).max(512).optional(),
+    vector: VectorSchema.optional(),
     space: z
       .string()
       .max(128)

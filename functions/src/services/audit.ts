@@ -54,7 +54,7 @@ function grouped(write: (lines: string) => Promise<void>): Audit {
   };
 }
 
-/** One file a day, only ever appended to. */
+/** One file a day, only ever appended to, each write through to the disk. */
 export function openAuditFolder(folder: string): Audit {
   let today: { date: string; file: FileHandle } | null = null;
   async function fileOf(date: string): Promise<FileHandle> {
@@ -62,13 +62,12 @@ export function openAuditFolder(folder: string): Audit {
     await today?.file.close();
     today = null;
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    today = { date, file: await open(join(folder, `${date}.jsonl`), 'a', 0o600) };
+    today = { date, file: await open(join(folder, `${date}.jsonl`), 'as', 0o600) };
     return today.file;
   }
   const audit = grouped(async (lines) => {
     const file = await fileOf(new Date().toISOString().slice(0, 10));
     await file.appendFile(lines);
-    await file.datasync();
   });
   return {
     append: audit.append,

@@ -1709,7 +1709,7 @@ export interface components {
         };
         Recall: {
             rows: {
-                filter: components["schemas"]["Filter"] & (Record<string, never> | null);
+                filter: components["schemas"]["Filter"] | null;
                 queries: number;
                 recall: number;
                 /** @description Share of the cases that the filter was meant to leave. */
