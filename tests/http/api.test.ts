@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openapiDocument, type Services } from '@versamammo/functions';
 import { encodePhantomDicom, encodePhantomPng, phantom } from '@versamammo/imaging';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { createApp } from '../../functions/src/app.ts';
 import { IMPORT_ROOT, type Target, targets } from './targets.ts';
@@ -271,6 +271,34 @@ describe.each(targets)('$name', { timeout: 300_000 }, ({ name, available, start 
       expect(await target.services.uploads.sweep(Date.now() + 86_400_001)).toBeGreaterThan(0);
       expect(await codeOf(await ask('POST', '/v1/images', { upload: left.ticket.id }))).toBe('upload-unused');
       expect(await codeOf(await post('/v1/search', png(16), { upload: ticket.id }))).toBe('invalid-request');
+    });
+
+    // On AWS it is S3 that knows the time.
+    test.runIf(name === 'node')('an upload past its time takes nothing, and is forgotten after a day', async () => {
+      const late = await upload(png(18));
+      const inTime = await upload(png(19));
+      expect((await inTime.put()).ok).toBe(true);
+      vi.useFakeTimers({ toFake: ['Date'] });
+      try {
+        const start = Date.now();
+        vi.setSystemTime(start + 15 * 60_000 + 1000);
+        const refused = await late.put();
+        expect(refused.status).toBe(403);
+        expect(await codeOf(refused)).toBe('upload-expired');
+        expect(
+          await Array.fromAsync(target.services.platform.images.list(`uploads/default/${late.ticket.id}`)),
+        ).toEqual([]);
+        expect(await codeOf(await ask('POST', '/v1/images', { upload: late.ticket.id }))).toBe('upload-unused');
+        // What was sent in time can be used until the day is over.
+        vi.setSystemTime(start + 23 * 3_600_000);
+        expect((await ask('POST', '/v1/search', { upload: inTime.ticket.id, k: 1 })).status).toBe(200);
+        vi.setSystemTime(start + 86_400_000 + 1000);
+        const gone = await ask('POST', '/v1/images', { upload: late.ticket.id });
+        expect(gone.status).toBe(404);
+        expect(await codeOf(gone)).toBe('upload-used');
+      } finally {
+        vi.useRealTimers();
+      }
     });
 
     test('quarantine: kept, not searchable, until an administrator lets it go', async () => {

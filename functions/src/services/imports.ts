@@ -186,31 +186,39 @@ function within({ files, next }: Page, from: number, limit: number | undefined):
 function folderRoot(given: string, maximumBytes: number): Root {
   const name = basename(given);
   const folderOf = async (tenant: string) => {
-    const folder = tenant === DEFAULT_TENANT ? given : join(given, tenant);
-    return realpath(folder).catch(() => {
-      throw new ServiceError(
-        'no-such-root',
-        `The import root ${name} has nothing for this tenant: the folder is not there.`,
-      );
+    const nothing = () =>
+      new ServiceError('no-such-root', `The import root ${name} has nothing for this tenant: the folder is not there.`);
+    const root = await realpath(given).catch(() => {
+      throw nothing();
     });
+    return tenant === DEFAULT_TENANT ? root : pathWithin(root, tenant, nothing);
   };
   return {
     name,
     async list(tenant) {
       const folder = await folderOf(tenant);
+      // What the rows of a prepared set say is read here already.
+      await pathWithin(folder, 'cases.jsonl', () => null);
       return { files: await describeFolder(folder, name), next: null };
     },
     async read(tenant, file) {
       const folder = await folderOf(tenant);
-      const path = await realpath(join(folder, file)).catch(() => {
-        throw new ServiceError('not-found', 'The file is no longer in the import root.');
-      });
-      if (!path.startsWith(folder + sep))
-        throw new ServiceError('outside-root', 'The file lies outside the import root, through a link: copy it there.');
-      const bytes = await readFile(path);
-      return notTooLarge(bytes, maximumBytes);
+      const gone = () => new ServiceError('not-found', 'The file is no longer in the import root.');
+      return notTooLarge(await readFile(await pathWithin(folder, file, gone)), maximumBytes);
     },
   };
+}
+
+/** Path of what lies below `folder` under this name, links followed. Throws `outside-root` where they leave it, and `absent` where there is nothing. */
+async function pathWithin(folder: string, name: string, absent: () => Error): Promise<string>;
+async function pathWithin(folder: string, name: string, absent: () => null): Promise<string | null>;
+async function pathWithin(folder: string, name: string, absent: () => Error | null): Promise<string | null> {
+  const path = await realpath(join(folder, name)).catch(() => null);
+  const error = path === null ? absent() : null;
+  if (error !== null) throw error;
+  if (path !== null && !path.startsWith(folder + sep))
+    throw new ServiceError('outside-root', 'It lies outside the import root, through a link: copy it there.');
+  return path;
 }
 
 function bucketRoot(uri: string, { region, endpoint, maximumBytes, page: size = 1000 }: ImportsParts): Root {
@@ -272,13 +280,13 @@ export interface DescribedFile {
   image: Described;
 }
 
-/** Every image below a folder; with labels where it is a prepared set, or a published one of this name that an adapter knows. */
+/** Every image below a folder, linked ones too, but none below a linked folder; with labels where it is a prepared set, or a published one of this name that an adapter knows. */
 export async function describeFolder(folder: string, name: string): Promise<DescribedFile[]> {
   const described = await describe(folder, name);
   if (described !== null) return described;
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
-    .filter((entry) => entry.isFile() && IMAGE.test(entry.name))
+    .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && IMAGE.test(entry.name))
     .map((entry) => ({ file: relative(folder, join(entry.parentPath, entry.name)), image: {} }))
     .sort((a, b) => (a.file < b.file ? -1 : 1));
 }
