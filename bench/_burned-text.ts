@@ -1,5 +1,6 @@
 // Writing as devices burn it into pixels: made-up names, dates and numbers, in several fonts, sizes and strengths.
 import { GLYPHS } from '@versamammo/imaging';
+import { pick, type Random } from '../packages/index/src/testing/sample-points.ts';
 
 /** Lower-case letters of the same 5 × 7 character generator; seven rows of five bits. */
 const LOWER: Readonly<Record<string, string>> = {
@@ -169,8 +170,6 @@ function bitsOf(hex: string | undefined): Uint8Array {
   );
 }
 
-export type Random = () => number;
-const pick = <T>(values: readonly T[], random: Random) => values[Math.floor(random() * values.length)] as T;
 const digits = (count: number, random: Random) =>
   Array.from({ length: count }, () => Math.floor(10 * random())).join('');
 const two = (from: number, to: number, random: Random) =>
@@ -178,21 +177,18 @@ const two = (from: number, to: number, random: Random) =>
 
 const SYLLABLES = 'an ber da el fa gri ha jo ka lo mar ne os pe qui ro sa ti ul vo wen xi ya zo'.split(' ');
 const name = (random: Random) => {
-  const word = Array.from({ length: 2 + Math.floor(2 * random()) }, () => pick(SYLLABLES, random)).join('');
+  const word = Array.from({ length: 2 + Math.floor(2 * random()) }, () => pick(random, SYLLABLES)).join('');
   return word.charAt(0).toUpperCase() + word.slice(1);
 };
 
 /** Nobody's: a name, a date, a number, or some of them in one line. */
 export function identifyingText(random: Random): string {
   const date = () =>
-    pick(
-      [
-        `${two(1, 28, random)}/${two(1, 12, random)}/19${digits(2, random)}`,
-        `19${digits(2, random)}-${two(1, 12, random)}-${two(1, 28, random)}`,
-        `${two(1, 28, random)}.${two(1, 12, random)}.19${digits(2, random)}`,
-      ],
-      random,
-    );
+    pick(random, [
+      `${two(1, 28, random)}/${two(1, 12, random)}/19${digits(2, random)}`,
+      `19${digits(2, random)}-${two(1, 12, random)}-${two(1, 28, random)}`,
+      `${two(1, 28, random)}.${two(1, 12, random)}.19${digits(2, random)}`,
+    ]);
   const kinds = [
     () => `${name(random)}, ${name(random)}`,
     () => `${name(random)} ${name(random)}`.toUpperCase(),
@@ -205,12 +201,12 @@ export function identifyingText(random: Random): string {
     () => `Dr. ${name(random)}`,
     () => `${name(random)} Hospital`,
   ];
-  return pick(kinds, random)();
+  return pick(random, kinds)();
 }
 
 /** What may stand there: side and view. */
 export function markerText(random: Random): string {
-  const view = pick(['CC', 'MLO', 'ML', 'XCCL'], random);
-  const side = pick(['L', 'R'], random);
-  return pick([`${side} ${view}`, `${side}${view}`, side, `${view} ${side}`, `${side}-${view}`], random);
+  const view = pick(random, ['CC', 'MLO', 'ML', 'XCCL']);
+  const side = pick(random, ['L', 'R']);
+  return pick(random, [`${side} ${view}`, `${side}${view}`, side, `${view} ${side}`, `${side}-${view}`]);
 }

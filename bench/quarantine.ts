@@ -2,8 +2,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeRaster, findText, type GreyImage, phantom, rasterFormat } from '@versamammo/imaging';
+import { pick, type Random, randomOf } from '../packages/index/src/testing/sample-points.ts';
 import type { Measurement, Report, Row } from '../scripts/measurement.ts';
-import { FONTS, identifyingText, markerText, type Random, rasterise, type Writing } from './_burned-text.ts';
+import { FONTS, identifyingText, markerText, rasterise, type Writing } from './_burned-text.ts';
 
 const shared = join(process.env.VERSAMAMMO_SHARED ?? join(import.meta.dirname, '../../shared'), 'data');
 /** None of these images names a patient (they were cleaned by their publishers), so every find is a false alarm. */
@@ -18,7 +19,7 @@ const measurement: Measurement = {
   },
   async run({ images, real, seed }) {
     const count = Number(images);
-    const random = mulberry32(Number(seed));
+    const random = randomOf(Number(seed));
     const phantoms = phantomSource(random);
     const notes: string[] = [];
     const drawn = [
@@ -111,11 +112,11 @@ function phantomSource(random: Random): Source {
     { length: 12 },
     (_, i) => phantom(1 + Math.floor(1e6 * random()), { longSide: 640, laterality: i % 2 === 0 ? 'L' : 'R' }).grey,
   );
-  return () => made[Math.floor(made.length * random())] as GreyImage;
+  return () => pick(random, made);
 }
 
 function realSource(files: string[], random: Random): Source {
-  return () => readRaster(files[Math.floor(files.length * random())] as string);
+  return () => readRaster(pick(random, files));
 }
 
 function readRaster(file: string): GreyImage {
@@ -174,15 +175,4 @@ function every<T>(values: T[], count: number): T[] {
 function falseAlarms(name: string, files: string[]): Row {
   const found = files.filter((file) => findText(readRaster(file)).length > 0);
   return row(`${name} as it is`, files.length, found.length);
-}
-
-/** Seeded, in [0, 1). */
-function mulberry32(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

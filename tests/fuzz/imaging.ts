@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { greyPixels, type Inspection, inspect, writeDicom } from '@versamammo/imaging';
+import { pick, type Random, randomOf } from '../../packages/index/src/testing/sample-points.ts';
 import type { Measurement, Report, Row } from '../../scripts/measurement.ts';
 
 /** Of processor time, so that a busy machine does not look like a hang. */
@@ -21,7 +22,7 @@ const measurement: Measurement = {
     full: { type: 'number', default: -1, about: 'mutations of a full-size mammogram; default: a thousandth of count' },
   },
   async run({ count, full, seed }) {
-    const random = mulberry32(Number(seed));
+    const random = randomOf(Number(seed));
     const samples = readSamples();
     const small = samples.filter(({ bytes }) => bytes.byteLength < SMALL);
     const large = samples.filter(({ bytes }) => bytes.byteLength >= SMALL);
@@ -37,7 +38,7 @@ const measurement: Measurement = {
         [large, fullCount],
       ] as const)
         for (let i = 0; i < cases && group.length > 0; i++) {
-          const sample = pick(group, random);
+          const sample = pick(random, group);
           const [mutation, bytes] = mutate(sample.bytes, random);
           watchdog.beat();
           const fault = tryOut(bytes, sample, tally);
@@ -152,14 +153,7 @@ function synthesised(): { name: string; bytes: Uint8Array }[] {
   }));
 }
 
-type Random = () => number;
 const below = (random: Random, end: number) => Math.floor(random() * end);
-
-function pick<T>(values: readonly T[], random: Random): T {
-  const value = values[below(random, values.length)];
-  if (value === undefined) throw new Error('there is nothing to pick from');
-  return value;
-}
 
 const HEADER_BYTES = 2000;
 
@@ -171,8 +165,8 @@ const mutations: Record<string, (bytes: Uint8Array, random: Random) => Uint8Arra
     const copy = Buffer.from(bytes);
     const at = 132 + below(random, Math.max(1, Math.min(HEADER_BYTES, bytes.byteLength - 140)));
     if (random() < 0.5)
-      copy.writeUInt32LE(pick([0, 1, 0x7fffffff, 0xfffffffe, 0xffffffff, below(random, 2 ** 32)], random), at);
-    else copy.writeUInt16LE(pick([0, 1, 0x7fff, 0xfffe, 0xffff, below(random, 65536)], random), at);
+      copy.writeUInt32LE(pick(random, [0, 1, 0x7fffffff, 0xfffffffe, 0xffffffff, below(random, 2 ** 32)]), at);
+    else copy.writeUInt16LE(pick(random, [0, 1, 0x7fff, 0xfffe, 0xffff, below(random, 65536)]), at);
     return copy;
   },
   /** Sequences in sequences, put between two attributes or anywhere. */
@@ -191,7 +185,7 @@ const mutations: Record<string, (bytes: Uint8Array, random: Random) => Uint8Arra
 };
 
 function mutate(bytes: Uint8Array, random: Random): [name: string, bytes: Uint8Array] {
-  const [name, mutation] = pick(Object.entries(mutations), random);
+  const [name, mutation] = pick(random, Object.entries(mutations));
   return [name, mutation(bytes, random)];
 }
 
@@ -202,15 +196,4 @@ function flipped(bytes: Uint8Array, random: Random, flips: number, end: number):
     copy[at] = (copy[at] ?? 0) ^ (1 << below(random, 8));
   }
   return copy;
-}
-
-/** Seeded, in [0, 1). */
-function mulberry32(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -41,8 +41,9 @@ const WORD_GAP = 2.5;
 const MOST_IN_MARKERS = 14;
 /** Below this height a marker cannot be told from other short words, and is taken for one. */
 const LEGIBLE_HEIGHT = 9;
-/** How sure of each character the reader must be to say that a short word is not a marker. */
-const SURE = 0.72;
+/** How sure the reader must be of the characters, on average and of each, to say that a short word is not a marker. */
+const SURE = 0.75;
+const LEAST_SURE = 0.6;
 
 const SIDES = ['L', 'R'];
 const VIEWS = [
@@ -75,9 +76,11 @@ const MARKERS = new Set([
 /** Lines that speak against indexing the image; empty where there is nothing but markers. */
 export function findText(grey: FloatImage): TextLine[] {
   const beside = besideBreast(grey);
+  const tallest = MOST_HEIGHT * Math.max(grey.rows, grey.columns);
   for (const { share, mostInMarker } of PASSES) {
-    const glyphs = glyphsIn(grey, beside, share);
-    const lines = [...rowsOf(glyphs), ...rowsOf(glyphs.map(turned)).map(turnedLine)];
+    const specks = specksIn(grey, beside, share);
+    const glyphs = (of: Glyph[]) => of.filter((speck) => isGlyph(speck, tallest));
+    const lines = [...rowsOf(glyphs(specks)), ...rowsOf(glyphs(specks.map(turned))).map(turnedLine)];
     const writing = lines.filter((line) => isWriting(line, mostInMarker));
     const markers = lines.filter((line) => !writing.includes(line));
     const total = markers.reduce((sum, { characters }) => sum + characters, 0);
@@ -96,7 +99,8 @@ function isWriting({ glyphs, characters, box }: Line, mostInMarker: number): boo
   const upright = box[2] - box[0] >= box[3] - box[1];
   if (!upright || glyphs.some((glyph) => glyph.y1 - glyph.y0 < LEGIBLE_HEIGHT || glyph.characters !== 1)) return false;
   const read = glyphs.map(({ ink }) => readGlyph(ink));
-  if (read.some(({ likeness }) => likeness < SURE)) return false;
+  const sure = read.reduce((sum, { likeness }) => sum + likeness, 0) / read.length;
+  if (sure < SURE || read.some(({ likeness }) => likeness < LEAST_SURE)) return false;
   const word = read.map(({ character }) => character).join('');
   return ![...MARKERS].some((marker) => differences(word, marker) <= (marker.length > 2 ? 1 : 0));
 }
@@ -126,23 +130,18 @@ function besideBreast(grey: FloatImage): Beside {
   return { outside, background, brightest };
 }
 
-/** Bright connected specks of a character's size outside the breast. */
-function glyphsIn(
-  { pixels, rows, columns }: FloatImage,
-  { outside, background, brightest }: Beside,
-  share: number,
-): Glyph[] {
+/** Bright connected specks outside the breast that are no dust. */
+function specksIn({ pixels, columns }: FloatImage, { outside, background, brightest }: Beside, share: number): Glyph[] {
   const threshold = background + Math.max(LEAST_INK, share * (brightest - background));
-  const tallest = MOST_HEIGHT * Math.max(rows, columns);
   const isInk = new Uint8Array(pixels.length);
   for (let i = 0; i < pixels.length; i++) isInk[i] = outside[i] === 1 && (pixels[i] as number) > threshold ? 1 : 0;
-  const glyphs: Glyph[] = [];
+  const specks: Glyph[] = [];
   for (let i = isInk.indexOf(1); i >= 0; i = isInk.indexOf(1, i + 1)) {
-    const glyph = trace(i, columns, isInk);
-    if (glyph !== null && isGlyph(glyph, tallest)) glyphs.push(glyph);
-    if (glyphs.length > MOST_SPECKS) return [];
+    const speck = trace(i, columns, isInk);
+    if (speck !== null && Math.max(speck.ink.rows, speck.ink.columns) >= LEAST_HEIGHT) specks.push(speck);
+    if (specks.length > MOST_SPECKS) return [];
   }
-  return glyphs;
+  return specks;
 }
 
 /** More specks than any writing has characters: noise of the background, in which nobody could read. */
@@ -194,6 +193,7 @@ function charactersIn({ bits, rows, columns }: Ink): number {
   return median < 3 ? 0 : Math.min(Math.round(median / 1.7), Math.round(columns / (0.5 * rows)));
 }
 
+/** Whether it looks like a character of writing from left to right, or several grown together. */
 function isGlyph({ ink, characters }: Glyph, tallest: number): boolean {
   const { rows, columns, bits } = ink;
   if (characters === 0 || rows < LEAST_HEIGHT || rows > tallest || columns < 2) return false;
@@ -261,7 +261,7 @@ function turned({ x0, y0, x1, y1, ink }: Glyph): Glyph {
   for (let y = 0; y < ink.rows; y++)
     for (let x = 0; x < ink.columns; x++) bits[x * ink.rows + y] = ink.bits[y * ink.columns + x] ?? 0;
   const shape = { bits, rows: ink.columns, columns: ink.rows };
-  return { x0: y0, y0: x0, x1: y1, y1: x1, characters: Math.max(1, charactersIn(shape)), ink: shape };
+  return { x0: y0, y0: x0, x1: y1, y1: x1, characters: charactersIn(shape), ink: shape };
 }
 
 function turnedLine({ box: [x0, y0, x1, y1], ...line }: Line): Line {
