@@ -44,6 +44,19 @@ function picture(...lines: string[]): Uint16Array {
   return pixels;
 }
 
+/** The same tissue, and a name without gaps between its letters, from left to right or turned by a quarter to run upwards. */
+function grownTogether(name: string, upwards: boolean): Uint16Array {
+  const pixels = picture();
+  for (const [i, character] of [...name].entries())
+    for (const [at, ink] of [...(GLYPHS.get(character) ?? [])].entries())
+      for (let dot = 0; ink === 1 && dot < 9; dot++) {
+        const along = 3 * (i * GLYPH_COLUMNS + (at % GLYPH_COLUMNS)) + (dot % 3);
+        const down = 3 * Math.floor(at / GLYPH_COLUMNS) + Math.floor(dot / 3);
+        pixels[upwards ? (300 - along) * COLUMNS + 220 + down : (20 + down) * COLUMNS + 60 + along] = 4000;
+      }
+  return pixels;
+}
+
 function mammogram(pixels: Uint16Array, more: DicomAttributes = {}): DicomAttributes {
   return {
     x00080008: ['CS', ['ORIGINAL', 'PRIMARY']],
@@ -139,6 +152,11 @@ describe('quarantine', () => {
 
   test.each([['DOE JANE'], ['PAT 4711'], ['JONES'], ['1962']])('%s is writing', (name) => {
     expect(codes(picture('L MLO', name))).toEqual(['text-in-pixels']);
+  });
+
+  test.each([false, true])('a name in letters that touch is writing (upwards: %s)', (upwards) => {
+    expect(codes(grownTogether('HANNAHOMANN', upwards))).toEqual(['text-in-pixels']);
+    expect(codes(grownTogether('RMLO', upwards))).toEqual([]);
   });
 
   test('what the header says', () => {
