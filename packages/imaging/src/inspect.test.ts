@@ -102,6 +102,11 @@ describe.skipIf(!existsSync(samples))('90 real files (needs ../shared/data)', ()
     near(statistics.voi_mean, 'voi', 0.01);
   });
 
+  test('a zero before the end marker of JPEG-LS is skipped', () => {
+    const [padded, plain] = ['MR1_JLSL.dcm', 'MR1_RLE.dcm'].map((file) => inspect(readFileSync(join(samples, file))));
+    expect(padded?.statistics).toEqual(plain?.statistics);
+  });
+
   test('cut short anywhere, a file fails with a typed error, or only its trailing padding is gone', () => {
     const random = randomFrom(7);
     const small = expected.filter(({ bytes, decodes }) => Number(bytes) < 200_000 && decodes === 'yes');

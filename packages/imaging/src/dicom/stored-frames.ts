@@ -101,7 +101,7 @@ function compressedFrames(file: DicomFile, pixels: PixelModule): (index: number)
     const { shape, stream } =
       codec === 'jpeg' || codec === 'jpeg-ls' ? readJpeg(encoded, codec) : readJpeg2000(encoded);
     requireSameShape(shape, pixels);
-    const plain = decodeWithWasm(wasmCodec(codec), stream, shape);
+    const plain = codec === 'jpeg-ls' ? decodeJpegLs(stream, shape) : decodeWithWasm(wasmCodec(codec), stream, shape);
     const words = shape.precision <= 8 ? plain : new Uint16Array(plain.buffer, 0, plain.length / 2);
     if (codec === 'htj2k' && words instanceof Uint16Array && shape.precision < 16)
       clamp(words, shape.precision, signed);
@@ -122,9 +122,19 @@ function clamp(words: Uint16Array, bits: number, signed: boolean): void {
   }
 }
 
-function wasmCodec(codec: 'jpeg' | 'jpeg-ls' | 'jpeg-2000' | 'htj2k' | 'native'): WasmCodec {
+/** Some encoders put a zero before the end marker to make the length even; CharLS from 2.3 on refuses that byte (its issue 365). */
+function decodeJpegLs(stream: Uint8Array, shape: CodestreamShape): Uint8Array {
+  try {
+    return decodeWithWasm('DecodeJpegLs', stream, shape);
+  } catch (error) {
+    const end = stream.length - 2;
+    if (!(error instanceof ImagingError) || error.code !== 'corrupt' || stream[end - 1] !== 0) throw error;
+    return decodeWithWasm('DecodeJpegLs', Buffer.concat([stream.subarray(0, end - 1), stream.subarray(end)]), shape);
+  }
+}
+
+function wasmCodec(codec: 'jpeg' | 'jpeg-2000' | 'htj2k' | 'native'): WasmCodec {
   if (codec === 'jpeg') return 'DecodeJpeg';
-  if (codec === 'jpeg-ls') return 'DecodeJpegLs';
   return codec === 'htj2k' ? 'DecodeHtJpeg2000' : 'DecodeJpeg2000';
 }
 
