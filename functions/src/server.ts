@@ -70,6 +70,7 @@ export async function startServer(configuration: Configuration, options: ServerO
         'invalid-configuration',
         `Others can reach ${host}, so requests need a key: make one with \`versamammo keys create\`, then start again. Without a key only 127.0.0.1 is served.`,
       );
+    await services.ingest.listInstances(services.access.tenants());
     // Fails now, with a sentence, rather than at the first request.
     await services.index();
 

@@ -1,5 +1,8 @@
 // STOW-RS and QIDO-RS over real sockets: what PACS send, the odd and the broken included.
+import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { RunningServer } from '@versamammo/functions';
 import { encodePhantomDicom, phantom } from '@versamammo/imaging';
@@ -151,4 +154,30 @@ it.each([
   expect(response.status).toBe(status);
   if (status === 200) expect(await response.json()).toHaveLength(count);
   expect(response.headers.get('warning') !== null).toBe(path.includes('fuzzymatching'));
+});
+
+it('finds instances that were stored before there was a list of them', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'stow-old-'));
+  const count = async ({ url }: RunningServer) => {
+    const answer = await fetch(`${url}/dicomweb/instances`);
+    return answer.status === 204 ? 0 : (await answer.json()).length;
+  };
+  try {
+    const first = await startTinyServer({ VERSAMAMMO_DATA: data });
+    const form = new FormData();
+    form.set('file', new Blob([new Uint8Array(left)]));
+    expect((await fetch(`${first.url}/v1/images`, { method: 'POST', body: form })).status).toBe(201);
+    expect(await count(first)).toBe(1);
+    // As an older version left it.
+    const { records } = first.services.platform;
+    for await (const { partition, sort } of records.query('instances/default')) await records.delete(partition, sort);
+    await records.delete('installation', 'instances-are-listed');
+    expect(await count(first)).toBe(0);
+    await first.close();
+    const second = await startTinyServer({ VERSAMAMMO_DATA: data });
+    expect(await count(second)).toBe(1);
+    await second.close();
+  } finally {
+    rmSync(data, { recursive: true, force: true });
+  }
 });

@@ -2,7 +2,14 @@
 import { z } from '@hono/zod-openapi';
 import type { Records } from '@versamammo/platform';
 import { ServiceError } from '../service-error.ts';
-import { type ImageState, isLive, partitions, type StoredImage } from '../services/image-state.ts';
+import {
+  type ImageState,
+  instanceKey,
+  isLive,
+  linkKey,
+  partitions,
+  type StoredImage,
+} from '../services/image-state.ts';
 
 export type Level = 'studies' | 'series' | 'instances';
 
@@ -83,7 +90,13 @@ const TAGS = new Map([
   ...Object.entries(REMOVED),
 ]);
 const LEVELS: Level[] = ['studies', 'series', 'instances'];
-const UIDS = new Set(['0020000D', '0020000E', '00080018']);
+const STUDY_UID = '0020000D';
+/** Attributes that say where an instance stands, and at which level. */
+const UIDS = new Map<string, Level>([
+  [STUDY_UID, 'studies'],
+  ['0020000E', 'series'],
+  ['00080018', 'instances'],
+]);
 const PATIENT_ID = '00100020';
 const MOST = 1000;
 
@@ -114,7 +127,7 @@ export function parseQuery(
   query: URLSearchParams,
 ): InstanceQuery {
   const match = new Map<string, string>();
-  if (path.study !== undefined) match.set('0020000D', path.study);
+  if (path.study !== undefined) match.set(STUDY_UID, path.study);
   if (path.series !== undefined) match.set('0020000E', path.series);
   const include = new Set<string>();
   const warnings: string[] = [];
@@ -149,53 +162,128 @@ function tagOf(name: string): string {
   );
 }
 
-/** One data set per study, series or instance, in order of UID. `hash` turns an original UID or identifier into its pseudonym. */
+/**
+ * One data set per study, series or instance, in order of study, series and instance UID. `hash` turns an original UID or
+ * identifier into its pseudonym. Reads the instances of the studies or of the patient that the query names, and records
+ * only of what is answered or has to be matched by more than UIDs.
+ */
 export async function queryInstances(
   records: Records,
   tenant: string,
   { level, match, include, limit, offset, warnings }: InstanceQuery,
   hash: { uid(original: string): string; patient(original: string): string },
 ): Promise<{ found: DataSet[]; warnings: string[] }> {
-  const matchers = [...match].map(([tag, wanted]) => matcher(tag, wanted, hash));
-  const groups = new Map<string, Images>();
-  for await (const { value } of records.query<StoredImage>(partitions.images(tenant))) {
-    if (!isLive(value) || value.dicom === null || !matchers.every((matches) => matches(value))) continue;
-    const { study, series, instance } = value.dicom;
-    const uid = level === 'studies' ? study : level === 'series' ? series : instance;
-    if (uid === null) continue;
-    const group = groups.get(uid);
-    if (group === undefined) groups.set(uid, [value]);
-    else group.push(value);
+  const wanted = new Map([...match].map(([tag, value]) => [tag, wantedValues(tag, value, hash)]));
+  // What is not kept matches nothing.
+  if ([...match.keys()].some((tag) => KNOWN[tag] === undefined)) return { found: [], warnings };
+  const isCandidate = (link: InstanceLink) =>
+    [...wanted].every(([tag, { exact }]) => {
+      const of = UIDS.get(tag);
+      return of === undefined || exact.has(link[of]);
+    });
+  const byRecord = [...wanted].filter(([tag]) => !UIDS.has(tag));
+  const matches = (image: ImageState) =>
+    byRecord.every(([tag, values]) => isWanted(KNOWN[tag]?.value([image]), values));
+
+  const found: DataSet[] = [];
+  let before = 0;
+  let left = 0;
+  for await (const group of groupsOf(level, candidates(records, tenant, wanted), isCandidate)) {
+    const needsRecords = byRecord.length > 0 || (before >= offset && found.length < limit);
+    const images = needsRecords ? (await imagesOf(records, tenant, group)).filter(matches) : [];
+    const [first, ...others] = images;
+    if (needsRecords && first === undefined) continue;
+    if (before < offset) before++;
+    else if (first !== undefined && found.length < limit) found.push(describe(level, [first, ...others], include));
+    // Only who named no limit is told how many there are beyond ours.
+    else if (limit < MOST) break;
+    else left++;
   }
-  const left = groups.size - offset - limit;
   return {
-    found: [...groups]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .slice(offset, offset + limit)
-      .map(([, images]) => describe(level, images, include)),
-    warnings:
-      left > 0 && limit === MOST
-        ? [...warnings, `There are ${left} additional results that can be requested.`]
-        : warnings,
+    found,
+    warnings: left > 0 ? [...warnings, `There are ${left} additional results that can be requested.`] : warnings,
   };
 }
+/** An instance's place, by its UIDs; empty where it has none. */
+type InstanceLink = Record<Level, string> & { id: string };
 
-/** Whether an image has one of the wanted values: by itself, by its original identifier, or by a pattern with * and ?. */
-function matcher(
+/** What a query wants of an attribute: one of these values, by itself or by its original identifier, or a pattern with * and ?. */
+interface Wanted {
+  exact: ReadonlySet<string>;
+  patterns: string[];
+}
+
+function wantedValues(
   tag: string,
   wanted: string,
   hash: { uid(original: string): string; patient(original: string): string },
-): (image: ImageState) => boolean {
-  const known = KNOWN[tag];
-  if (known === undefined) return () => false;
-  const values = UIDS.has(tag) ? wanted.split(/[,\\]/) : [wanted];
-  const hashed = UIDS.has(tag) ? values.map(hash.uid) : tag === PATIENT_ID ? values.map(hash.patient) : [];
-  const patterns = UIDS.has(tag) ? [] : values.filter((value) => /[*?]/.test(value));
-  const exact = new Set([...values, ...hashed]);
-  return (image) => {
-    const own = known.value([image]);
-    return own !== null && (exact.has(String(own)) || patterns.some((pattern) => isLike(String(own), pattern)));
+): Wanted {
+  if (UIDS.has(tag)) {
+    const values = wanted.split(/[,\\]/).filter((value) => value !== '');
+    return { exact: new Set([...values, ...values.map(hash.uid)]), patterns: [] };
+  }
+  return {
+    exact: new Set(tag === PATIENT_ID ? [wanted, hash.patient(wanted)] : [wanted]),
+    patterns: /[*?]/.test(wanted) ? [wanted] : [],
   };
+}
+
+function isWanted(own: string | number | null | undefined, { exact, patterns }: Wanted): boolean {
+  if (own === null || own === undefined) return false;
+  return exact.has(String(own)) || patterns.some((pattern) => isLike(String(own), pattern));
+}
+
+/** The instances among which to look, in order: of the studies that are named, else of the patient, else all. */
+async function* candidates(
+  records: Records,
+  tenant: string,
+  wanted: ReadonlyMap<string, Wanted>,
+): AsyncIterable<InstanceLink> {
+  const studies = wanted.get(STUDY_UID);
+  const patient = wanted.get(PATIENT_ID);
+  if (studies === undefined && patient?.patterns.length === 0) {
+    const found: string[] = [];
+    for (const key of patient.exact)
+      for await (const { value } of records.query<{ id: string }>(partitions.patients(tenant), {
+        prefix: linkKey(key, ''),
+      })) {
+        const [image] = await imagesOf(records, tenant, [value]);
+        if (image?.dicom) found.push(instanceKey(image.dicom, image.id));
+      }
+    for (const key of found.sort()) yield linkOf(key);
+    return;
+  }
+  for (const prefix of studies === undefined ? [''] : [...studies.exact].map((uid) => `${uid}/`).sort())
+    for await (const { sort } of records.query(partitions.instances(tenant), { prefix })) yield linkOf(sort);
+}
+
+function linkOf(key: string): InstanceLink {
+  const [studies = '', series = '', instances = '', id = ''] = key.split('/');
+  return { studies, series, instances, id };
+}
+
+/** What follows each other with the same UIDs down to the level. */
+async function* groupsOf(
+  level: Level,
+  links: AsyncIterable<InstanceLink>,
+  isCandidate: (link: InstanceLink) => boolean,
+): AsyncIterable<InstanceLink[]> {
+  const down = LEVELS.slice(0, LEVELS.indexOf(level) + 1);
+  let group: InstanceLink[] = [];
+  for await (const link of links) {
+    if (link[level] === '' || !isCandidate(link)) continue;
+    if (group.some((one) => down.some((of) => one[of] !== link[of]))) {
+      yield group;
+      group = [];
+    }
+    group.push(link);
+  }
+  if (group.length > 0) yield group;
+}
+
+async function imagesOf(records: Records, tenant: string, links: { id: string }[]): Promise<ImageState[]> {
+  const found = await Promise.all(links.map(({ id }) => records.get<StoredImage>(partitions.images(tenant), id)));
+  return found.map((stored) => stored?.value).filter(isLive);
 }
 
 /** PS3.4 C.2.2.2.4: * is any run of characters, ? any one of them. At most length × length steps, whatever the pattern. */

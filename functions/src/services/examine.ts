@@ -84,7 +84,7 @@ export async function examine(services: Services): Promise<Examination> {
     for await (const { id } of pointsOf(regionIndex, tenant))
       if (!regions.delete(id) && !regionsOfWaiting.has(id)) report('region-without-record', id);
     if (regionIndex !== null) for (const id of regions) report('region-missing', id);
-    for (const partition of [partitions.exams(tenant), partitions.patients(tenant)])
+    for (const partition of [partitions.exams(tenant), partitions.patients(tenant), partitions.instances(tenant)])
       for await (const { value } of records.query<{ id: string }>(partition))
         if (!ids.has(value.id)) report('link-without-record', value.id);
   }

@@ -84,6 +84,8 @@ export const partitions = {
   images: (tenant: string) => `images/${tenant}`,
   exams: (tenant: string) => `exams/${tenant}`,
   patients: (tenant: string) => `patients/${tenant}`,
+  /** DICOM instances in order of their UIDs. */
+  instances: (tenant: string) => `instances/${tenant}`,
   uploads: (tenant: string) => `uploads/${tenant}`,
   jobs: (tenant: string) => `jobs/${tenant}`,
   idempotency: (tenant: string) => `idempotency/${tenant}`,
@@ -136,9 +138,17 @@ export function writePending(pending: Pending): Write {
   return { partition: partitions.pending, sort: pendingKey(pending), value: pending };
 }
 
-/** Which images an exam and a patient have: found by key, indexed or not. */
-export function links({ tenant, id, record: { exam, patient } }: ImageState): Write[] {
+/** Key of an image among the DICOM instances: UIDs hold digits and dots alone. */
+export function instanceKey({ study, series, instance }: DicomIdentity, id: string): string {
+  return [study ?? '', series ?? '', instance ?? '', id].join('/');
+}
+
+/** Which images an exam, a patient and a DICOM study have: found by key, indexed or not. */
+export function links({ tenant, id, dicom, record: { exam, patient } }: ImageState): Write[] {
   return [
+    ...(dicom === null
+      ? []
+      : [{ partition: partitions.instances(tenant), sort: instanceKey(dicom, id), value: { id } }]),
     ...(exam === null ? [] : [{ partition: partitions.exams(tenant), sort: linkKey(exam, id), value: { id } }]),
     ...(patient === null
       ? []

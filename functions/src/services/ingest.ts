@@ -7,6 +7,7 @@ import {
   type Queue,
   type Records,
   type StoredRecord,
+  type Write,
 } from '@versamammo/platform';
 import { Labels, type LabelsPatch, type Mammogram, VersaMammoError } from '@versamammo/schema';
 import { notFound, ServiceError } from '../service-error.ts';
@@ -63,6 +64,7 @@ export type Ingest = ReturnType<typeof createIngest>;
 
 /** How long a tombstone outlives the image: longer than any queue keeps a message. */
 const TOMBSTONE_DAYS = 30;
+const INSTANCES_ARE_LISTED = 'instances-are-listed';
 /** How often a record is read again that others change meanwhile. */
 const ATTEMPTS = 5;
 /** What may pass by itself: the image stays `received` and a worker tries again. */
@@ -418,5 +420,36 @@ export function createIngest(parts: IngestParts) {
     return count;
   }
 
-  return { submit, process, remove, relabel, release, resume, find, get, readStored, reindex, withdrawStray };
+  /** Once in the life of an installation, before it answers: lists instances that were stored when there was no such list. */
+  async function listInstances(tenants: AsyncIterable<{ id: string }>): Promise<void> {
+    if ((await records.get(partitions.installation, INSTANCES_ARE_LISTED)) !== null) return;
+    let writes: Write[] = [];
+    const write = async () => {
+      if (writes.length > 0) await records.transact(writes);
+      writes = [];
+    };
+    for await (const { id: tenant } of tenants)
+      for await (const { value } of records.query<StoredImage>(partitions.images(tenant))) {
+        if (isLive(value))
+          writes.push(...links(value).filter(({ partition }) => partition === partitions.instances(tenant)));
+        if (writes.length === 100) await write();
+      }
+    await write();
+    await records.put(partitions.installation, INSTANCES_ARE_LISTED, {});
+  }
+
+  return {
+    submit,
+    process,
+    remove,
+    relabel,
+    release,
+    resume,
+    find,
+    get,
+    readStored,
+    reindex,
+    withdrawStray,
+    listInstances,
+  };
 }
