@@ -14,6 +14,7 @@ from versamammo.models.encoder import MapInfo, build_encoder
 from versamammo.projection import (
     Projection,
     Target,
+    balanced,
     choose,
     fit_logistic,
     judge,
@@ -43,6 +44,31 @@ def test_the_projection_is_chosen_on_validation() -> None:
     assert found.candidates[found.chosen]["retrieval"] > plain["retrieval"] + 0.2
     assert found.candidates[found.chosen] == max(found.candidates.values(), key=lambda f: sum(f.values()))
     assert np.linalg.norm(found(x), axis=1) == pytest.approx(np.ones(400), abs=1e-5)
+
+
+def test_the_heads_that_the_encoder_was_trained_with_count_where_they_know_more() -> None:
+    """Sixteen training images do not tell the answer's direction among forty; the encoder's own head does."""
+    rng = np.random.default_rng(0)
+    y = np.arange(216) % 2
+    x = rng.standard_normal((216, 40))
+    x[:, 0] += 1.5 * y
+    own = np.zeros((2, 40))
+    own[1, 0] = 1
+    target = Target("q", np.arange(16), y[:16], np.arange(200), y[16:])
+    found = choose(x[:16], x[16:], [target], 8, ["one source"] * 16, [own])
+    without = choose(x[:16], x[16:], [target], 8, ["one source"] * 16)
+    assert "learnt 1" in found.chosen
+    assert found.candidates[found.chosen]["probe"] > without.candidates[without.chosen]["probe"] + 0.1
+
+
+def test_every_head_has_the_same_share_of_the_directions() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((500, 6)) * [1, 2, 3, 4, 5, 6]
+    rows = balanced(x, [rng.standard_normal((2, 6)), 9 * rng.standard_normal((4, 6)), np.ones((3, 6))])
+    assert rows.shape == (5, 6), "two classes are one direction, and what adds to all classes alike is none"
+    variance = (x @ rows.T).var(0)
+    assert variance[0] == pytest.approx(0.5)
+    assert variance[1:].sum() == pytest.approx(0.5)
 
 
 def test_logistic_weights_fold_the_standardisation_back() -> None:

@@ -14,6 +14,7 @@ from versamammo import loop, stage1
 from versamammo.config import Config, Stage1
 from versamammo.data import PreparedDataset, Schedule, patient_hashes, read_cases
 from versamammo.errors import TrainingError
+from versamammo.models.encoder import build_encoder
 from versamammo.stage1 import Crops, TeacherTrainer, load_teacher
 from versamammo.store import open_store
 
@@ -51,6 +52,27 @@ def test_student_learns_and_the_teacher_follows_by_ema(smoke: Config) -> None:
     student = trainer.student.encoder.net.blocks[0].mlp.fc1.weight
     assert not torch.equal(student, before)
     torch.testing.assert_close(trainer.teacher.encoder.net.blocks[0].mlp.fc1.weight, 0.75 * before + 0.25 * student)
+
+
+def test_the_published_teacher_lies_between_start_and_end_where_its_probe_is_best(
+    smoke: Config, tmp_path: Path
+) -> None:
+    assert smoke.stage1 is not None
+    how = dataclasses.replace(smoke.stage1, backbone="tf_efficientnet_lite0", init="imagenet", shares=[0.25, 1.0])
+    config = dataclasses.replace(smoke, stage1=how)
+    start = build_encoder("tf_efficientnet_lite0", channels=1, init="imagenet").eval()
+    ruined = build_encoder("tf_efficientnet_lite0", channels=1).eval()  # a run that forgot everything
+    data = PreparedDataset(config.data.sets, ("train",), config.input)
+    encoder, share = stage1.interpolated(ruined, how, config, open_store(str(tmp_path)), data, CPU)
+    assert share in how.shares
+    for name, value in encoder.state_dict().items():
+        if value.is_floating_point():
+            expected = (1 - share) * start.state_dict()[name] + share * ruined.state_dict()[name]
+            torch.testing.assert_close(value, expected)
+    unchanged = dataclasses.replace(how, shares=[1.0])
+    assert stage1.interpolated(ruined, unchanged, config, open_store(str(tmp_path)), data, CPU) == (ruined, 1.0)
+    with pytest.raises(TrainingError, match="init: imagenet"):
+        trainer_and_batch(smoke, init="random", shares=[0.5])
 
 
 def test_last_layer_waits(smoke: Config) -> None:

@@ -54,6 +54,18 @@ def test_low_view_changes_the_loss(smoke: Config) -> None:
     )
 
 
+def test_batchnorm_statistics_are_of_the_high_view(smoke: Config) -> None:
+    """Low views normalise by their own batch; the running statistics, which are used later, must not see them."""
+    means = []
+    for weight in (0.0, 1.0):
+        trainer, batch, _ = setup(smoke, backbone="efficientnet_lite0", consistency_weight=weight)
+        trainer.losses(0, batch, 1.0)
+        means.append(trainer.student.encoder.net.bn1.running_mean.clone())
+        assert trainer.student.encoder.net.bn1.momentum == 0.1
+    assert means[0].abs().sum() > 0
+    assert torch.equal(means[0], means[1])
+
+
 def test_supervision_is_on_the_high_view(smoke: Config) -> None:
     """S2-2: the published code overwrote the first pass's logits by the second's."""
     trainer, batch, _ = setup(smoke, consistency_weight=0.0, distillation_weight=0.0)

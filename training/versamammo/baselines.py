@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
@@ -11,7 +13,7 @@ from versamammo.config import Config, Heads, section
 from versamammo.data import Case, resize
 from versamammo.features import extract, subset
 from versamammo.graphs import round_weights
-from versamammo.heads import decoder_maps, projection_targets
+from versamammo.heads import decoder_maps, exclusive_heads, projection_targets
 from versamammo.models.encoder import Encoder, build_encoder
 from versamammo.projection import choose, unit
 from versamammo.stage2 import load_student
@@ -60,17 +62,19 @@ def imagenet(config: Config, backbone: str, sets: Sets, device: torch.device) ->
 
 def student(config: Config, run: str, sets: Sets, device: torch.device) -> Encoded:
     """Another run's stage-2 encoder."""
-    encoder, _, _ = load_student(open_store(run))
-    return _encoded(encoder, config, sets, device)
+    encoder, heads, _ = load_student(open_store(run))
+    return _encoded(encoder, config, sets, device, exclusive_heads(config, heads))
 
 
-def _encoded(encoder: Encoder, config: Config, sets: Sets, device: torch.device) -> Encoded:
+def _encoded(
+    encoder: Encoder, config: Config, sets: Sets, device: torch.device, learnt: Sequence[np.ndarray] = ()
+) -> Encoded:
     round_weights(encoder.eval().requires_grad_(False))
     how, maps = section(config, "heads", Heads), decoder_maps(encoder)
     found = {split: extract(encoder, data, config, device) for split, data in sets.items()}
     targets = projection_targets(found["train"], found["validation"], config, how)
     sources = [c.dataset for c in found["train"].cases]
-    projection = choose(found["train"].pooled, found["validation"].pooled, targets, how.dimension, sources)
+    projection = choose(found["train"].pooled, found["validation"].pooled, targets, how.dimension, sources, learnt)
     vectors = {split: projection(f.pooled) for split, f in found.items()}
     # maps of images with marked lesions alone: they are large
     with_lesions = {s: [i for i, c in enumerate(data.cases) if c.lesions] for s, data in sets.items()}

@@ -156,6 +156,9 @@ class Stage1:
     freeze_batchnorm: bool = False
     #: The stem and this many blocks less one stay as they are: most of a CPU's time goes into their gradients. 0: none.
     freeze_stages: int = 0
+    #: The published teacher is trained · share + initial · (1 − share), weight by weight (Wortsman et al. 2022, WiSE-FT),
+    #: with the share of the best mean probe on validation patients. A short run on few images forgets more than it learns.
+    shares: list[float] = field(default_factory=lambda: [1.0])
     augment: Augment = field(default_factory=Augment)
 
 

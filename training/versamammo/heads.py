@@ -75,7 +75,7 @@ def run(config: Config, run_uri: str) -> None:
     how = section(config, "heads", Heads)
     device = distributed.start(config.runtime)
     store = open_store(run_uri)
-    encoder, origin = load_encoder(config, store)
+    encoder, learnt, origin = load_encoder(config, store)
     frozen = state_hash(encoder)
     maps = decoder_maps(encoder)
     names = [m.name for m in maps]
@@ -86,7 +86,7 @@ def run(config: Config, run_uri: str) -> None:
     held = extract(encoder, held_set, config, device, names)
 
     targets = projection_targets(train, held, config, how)
-    projection = choose(train.pooled, held.pooled, targets, how.dimension, [c.dataset for c in train.cases])
+    projection = choose(train.pooled, held.pooled, targets, how.dimension, [c.dataset for c in train.cases], learnt)
     print(f"projection: {projection.chosen} of {len(projection.candidates)}")
     for name, figures in projection.candidates.items():
         print(f"  {name}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
@@ -151,17 +151,20 @@ def run(config: Config, run_uri: str) -> None:
     distributed.stop()
 
 
-def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder, dict[str, Any]]:
-    """The encoder that heads are built on, frozen, its weights rounded to float16; and where it comes from."""
+def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder, list[np.ndarray], dict[str, Any]]:
+    """The encoder that heads are built on, frozen, its weights rounded to float16; the linear heads that it was trained
+    with [answers, width]; and where it comes from."""
     how = section(config, "heads", Heads)
     hashes: list[str] = []
     seeds: dict[str, Any] = {"encoder": how.encoder}
+    learnt: list[np.ndarray] = []
     for stage in ("stage1", "stage2"):
         found = store.get(f"{stage}/manifest.json")
         if found is not None and how.encoder != "imagenet":
             hashes += json.loads(found)["data"]["patientHashes"]
     if how.encoder == "stage2":
-        encoder, _, manifest = load_student(store)
+        encoder, heads, manifest = load_student(store)
+        learnt = exclusive_heads(config, heads)
         seeds["bestStep"] = manifest["bestStep"]
     elif how.encoder == "stage1":
         encoder = load_teacher(store)
@@ -172,7 +175,14 @@ def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder, dict[str,
         )
     encoder.eval().requires_grad_(False)
     round_weights(encoder)
-    return encoder, {**seeds, "patientHashes": sorted(set(hashes))}
+    return encoder, learnt, {**seeds, "patientHashes": sorted(set(hashes))}
+
+
+def exclusive_heads(config: Config, heads: dict[str, torch.Tensor]) -> list[np.ndarray]:
+    """Weights of a student's heads whose answers exclude each other."""
+    return [
+        heads[f"{n}.weight"].numpy() for n, t in config.tasks.items() if f"{n}.weight" in heads and not t.multilabel
+    ]
 
 
 def decoder_maps(encoder: Encoder) -> list[MapInfo]:

@@ -9,6 +9,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -213,6 +214,20 @@ def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float, weight_dec
     for group in optimizer.param_groups:
         group["lr"] = learning_rate * group["factor"]
         group["weight_decay"] = weight_decay if group["decays"] else 0.0
+
+
+@contextmanager
+def statistics_kept(network: nn.Module) -> Iterator[None]:
+    """BatchNorm normalises by its batch as ever, but its running statistics stay those of views of the size of use."""
+    layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
+    before = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, before, strict=True):
+            layer.momentum = momentum
 
 
 def freeze_batchnorm(network: nn.Module) -> None:

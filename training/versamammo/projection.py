@@ -15,10 +15,11 @@ from versamammo import metrics
 
 #: Inverse strengths of L2 on standardised inputs; the best on validation counts.
 STRENGTHS = (0.0003, 0.003, 0.03)
-#: To choose from: powers of the deviation that principal axes are divided by, weights of the supervised directions, and
-#: how many numbers at most. Cross-validated over patients with ImageNet's features and a trained encoder's, other pooling
-#: (maximum, deviation, finer maps) and whole whitening were no better, and no supervision was worse in retrieval.
-POWERS, SUPERVISED, DIMENSIONS = (0.0, 0.5), (1.0, 2.0), (128, 512)
+#: To choose from: powers of the deviation that principal axes are divided by; weights of the directions fitted here and of
+#: those that the encoder's own training ended with (fitted through dropout and augmentation, they generalise better, the
+#: ones fitted here gather the archive better); and how many numbers at most. On ImageNet's features and a trained
+#: encoder's, other pooling (maximum, deviation, finer maps), whole whitening and no supervision were no better.
+POWERS, SUPERVISED, LEARNT, DIMENSIONS = (0.0, 0.5), (2.0, 3.0), (0.0, 1.0), (128, 512)
 
 
 @dataclass(frozen=True)
@@ -98,17 +99,23 @@ def source_directions(features: np.ndarray, sources: Sequence[str]) -> np.ndarra
     return axes[: int((singular > 1e-6 * max(singular[0], 1e-12)).sum())] if len(means) > 1 else axes[:0]
 
 
-def directions(features: np.ndarray, targets: Iterable[Target], strength: float = 0.001) -> np.ndarray:
+def directions(features: np.ndarray, targets: Iterable[Target], strength: float = 0.01) -> np.ndarray:
     """Directions that separate the targets' answers, each target's share of the total variance (1) equal."""
+    fitted = (
+        fit_logistic(features[target.train], target.train_class, strength)[0] for target in targets if target.usable
+    )
+    return balanced(features, fitted)
+
+
+def balanced(features: np.ndarray, weights: Iterable[np.ndarray]) -> np.ndarray:
+    """Rows of linear heads [classes, width] as one set of directions; every head has the same share of a total variance
+    of 1. What adds alike to all classes is left out."""
     rows = []
-    for target in targets:
-        if not target.usable:
-            continue
-        x = features[target.train]
-        weight, _, _ = fit_logistic(x, target.train_class, strength)
-        weight = weight[1:] - weight[:1] if len(weight) == 2 else weight - weight.mean(0)
-        variance = ((x @ weight.T).std(0) ** 2).sum()
-        rows.append(weight / np.sqrt(variance))
+    for weight in weights:
+        apart = weight[1:] - weight[:1] if len(weight) == 2 else weight - weight.mean(0)
+        variance = ((features @ apart.T).std(0) ** 2).sum()
+        if variance > 0:
+            rows.append(apart / np.sqrt(variance))
     return np.concatenate(rows) / np.sqrt(len(rows)) if rows else np.empty((0, features.shape[1]))
 
 
@@ -146,32 +153,40 @@ def _plain_logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def choose(
-    train: np.ndarray, validation: np.ndarray, targets: list[Target], dimension: int, sources: Sequence[str]
+    train: np.ndarray,
+    validation: np.ndarray,
+    targets: list[Target],
+    dimension: int,
+    sources: Sequence[str],
+    learnt: Sequence[np.ndarray] = (),
 ) -> Projection:
     """The candidate with the highest sum of probe, retrieval and ranking on validation.
 
     Candidates: principal axes of the training features to some power of their deviation, beside supervised directions of
     some weight; with and without the directions that tell the sources apart.
 
-    sources: of each training row.
+    Args:
+        sources: of each training row.
+        learnt: weights [classes, width] of the linear heads that the encoder was trained with.
     """
     best: Projection | None = None
     tried: dict[str, dict[str, float]] = {}
     mean = train.mean(0).astype(np.float16).astype(np.float32)
     apart = source_directions(train, sources)
+    sizes = sorted({min(size, dimension) for size in DIMENSIONS})
     for without in (False, True) if len(apart) else (False,):
         left_out = apart if without else apart[:0]
         inside = train - mean
         inside = inside - (inside @ left_out.T) @ left_out
         supervised = directions(inside, targets)
+        own = balanced(inside, (weight - (weight @ left_out.T) @ left_out for weight in learnt))
         principal_axes = principal(inside)
-        sizes = sorted({min(size, dimension) for size in DIMENSIONS})
-        for size, power, weight_of in product(sizes, POWERS, SUPERVISED):
-            axes = whitening(*principal_axes, max(1, size - len(supervised)), power)
-            parts = np.concatenate([axes, supervised * weight_of])
-            name = f"{size} numbers, whitening {power:g}, supervised {weight_of:g}" + (
-                ", without sources" if without else ""
-            )
+        for size, power, weight_of, own_weight in product(sizes, POWERS, SUPERVISED, LEARNT if len(own) else (0.0,)):
+            taken = [supervised * weight_of] + ([own * own_weight] if own_weight else [])
+            axes = whitening(*principal_axes, max(1, size - sum(map(len, taken))), power)
+            parts = np.concatenate([axes, *taken])[:size]
+            name = f"{size} numbers, whitening {power:g}, supervised {weight_of:g}"
+            name += (f", learnt {own_weight:g}" if len(own) else "") + (", without sources" if without else "")
             # rounded as the bundle stores it
             weight = (parts - (parts @ left_out.T) @ left_out).astype(np.float16).astype(np.float32)
             candidate = Projection(mean, weight, name, tried)

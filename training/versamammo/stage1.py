@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import statistics
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,7 +23,7 @@ from versamammo.losses.dino import Dino
 from versamammo.losses.ibot import Ibot
 from versamammo.models.encoder import Encoder, build_encoder, frozen_encoder
 from versamammo.models.teacher import Teacher
-from versamammo.probe import print_teacher_probe
+from versamammo.probe import print_teacher_probe, table
 from versamammo.schedules import cosine, linear, warmup_cosine
 from versamammo.store import ObjectStore, open_store
 
@@ -41,7 +44,8 @@ def run(config: Config, run_uri: str) -> None:
             "stage1", config, store, trainer, loop.StepBatches(schedule, how.accumulate, crops), fingerprint, device
         )
         if distributed.rank() == 0:
-            publish_teacher(store, trainer.teacher.encoder, how, fingerprint, config, dataset)
+            encoder, share = interpolated(trainer.teacher.encoder, how, config, store, dataset, device)
+            publish_teacher(store, encoder, share, how, fingerprint, config, dataset)
     distributed.barrier()
     if distributed.rank() == 0:
         print_teacher_probe(config, store, dataset, load_teacher(store), device)
@@ -195,12 +199,47 @@ def build_teacher(how: Stage1, channels: int, drop_path: float) -> Teacher:
     encoder = build_encoder(how.backbone, channels=channels, size=size, init=how.init, drop_path=drop_path)
     if how.ibot_weight and not encoder.is_vit:
         raise TrainingError("bad-config", f"stage1.ibot_weight needs a ViT: {how.backbone} has no patches to mask.")
+    if how.shares != [1.0] and how.init == "random":
+        raise TrainingError(
+            "bad-config", "stage1.shares other than [1.0] need a start worth going back to: init: imagenet."
+        )
     ibot = how.ibot_bottleneck if how.ibot_weight else None
     return Teacher(encoder, how.head_hidden, how.head_bottleneck, how.prototypes, ibot)
 
 
+def interpolated(
+    trained: Encoder, how: Stage1, config: Config, store: ObjectStore, dataset: PreparedDataset, device: torch.device
+) -> tuple[Encoder, float]:
+    """The teacher between its initial and its trained weights that has the best mean probe on validation, and its share
+    of the trained ones."""
+    if how.shares == [1.0]:
+        return trained, 1.0
+    start = build_encoder(how.backbone, channels=config.input.channels, init=how.init).to(device)
+    encoders = {}
+    for share in how.shares:
+        encoders[f"{share:g} trained"] = mixed = copy.deepcopy(start).eval().requires_grad_(False)
+        mixed.load(mix(start.state_dict(), trained.state_dict(), share))
+    validation = PreparedDataset(config.data.sets, ("validation",), config.input, config.data.cache)
+    rows = table(encoders, config, store, dataset, validation, device)
+    means = {name: statistics.mean(row.values()) if row else 0.0 for name, row in rows.items()}
+    best = max(means, key=lambda name: means[name])
+    print("Mean probe on validation: " + ", ".join(f"{name} {mean:.3f}" for name, mean in means.items()))
+    return encoders[best], dict(zip(encoders, how.shares, strict=True))[best]
+
+
+def mix(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """(1 − share) · start + share · end; counters as at the end."""
+    return {name: torch.lerp(start[name], e, share) if e.is_floating_point() else e for name, e in end.items()}
+
+
 def publish_teacher(
-    store: ObjectStore, encoder: Encoder, how: Stage1, fingerprint: str, config: Config, dataset: PreparedDataset
+    store: ObjectStore,
+    encoder: Encoder,
+    share: float,
+    how: Stage1,
+    fingerprint: str,
+    config: Config,
+    dataset: PreparedDataset,
 ) -> None:
     """Write `stage1/teacher.pt` and, last, `stage1/manifest.json`."""
     body = pack({name: tensor.cpu().contiguous() for name, tensor in encoder.state_dict().items()})
@@ -211,6 +250,7 @@ def publish_teacher(
         "fingerprint": fingerprint,
         "seed": config.seed,
         "steps": how.steps,
+        "trainedShare": share,
         "backbone": how.backbone,
         "size": list(how.global_size),
         "channels": config.input.channels,

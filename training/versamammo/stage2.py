@@ -241,7 +241,8 @@ class StudentTrainer:
             low_pooled: Tensor | None = None
             if "low" in batch:
                 low = batch["low"] if other is None else mix * batch["low"] + (1 - mix) * batch["low"][other]
-                low_pooled, low_logits = self.student(self._input(low))
+                with loop.statistics_kept(self.student):
+                    low_pooled, low_logits = self.student(self._input(low))
                 if how.defects.supervise_second_pass:
                     logits = low_logits
         by_task = {
