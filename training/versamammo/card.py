@@ -316,7 +316,7 @@ def _loss(store: ObjectStore) -> bytes:
     figure, axes = plt.subplots(1, 2, figsize=(7, 3))
     for axis, stage in zip(axes, ("stage1", "stage2"), strict=True):
         log = [json.loads(line) for line in (store.get(f"{stage}/log.jsonl") or b"").decode().splitlines()]
-        for key in ("loss", "dino", "koleo", "labels", "distillation", "consistency"):
+        for key in ("loss", "dino", "ibot", "koleo", "labels", "focus", "distillation", "consistency"):
             values = [(e["step"], e[key]) for e in log if key in e]
             if values:
                 axis.plot(*zip(*values, strict=True), label=key, linewidth=0.8)
