@@ -8,7 +8,7 @@ const folder = 'packages/index/src/embedded';
 export default async function generate(): Promise<Record<string, string>> {
   const { parseWat } = await wabt();
   const text = readFileSync(join(import.meta.dirname, '../..', folder, 'kernel.wat'), 'utf8');
-  const module = parseWat('kernel.wat', text, { simd: true, threads: true });
+  const module = parseWat('kernel.wat', text, { simd: true, threads: true, relaxed_simd: true });
   try {
     const { buffer } = module.toBinary({ write_debug_names: false });
     if (!WebAssembly.validate(new Uint8Array(buffer)))

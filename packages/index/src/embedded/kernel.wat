@@ -1,6 +1,7 @@
 ;; Dot products of one query with stored vectors, 16 floats a step in four accumulators.
 ;; Strides are multiples of 64 bytes: vectors are padded with zeros. The order of additions does not depend on where a
-;; vector lies or on how it is reached, so equal vectors have equal scores.
+;; vector lies or on how it is reached, so equal vectors have equal scores. Multiply and add are one instruction where the
+;; processor has it: scores may differ from another processor in the last bit.
 (module
   (import "index" "memory" (memory 1 4096 shared))
 
@@ -8,14 +9,10 @@
     (local $end i32) (local $s0 v128) (local $s1 v128) (local $s2 v128) (local $s3 v128)
     (local.set $end (i32.add (local.get $a) (local.get $bytes)))
     (loop $next
-      (local.set $s0 (f32x4.add (local.get $s0)
-        (f32x4.mul (v128.load (local.get $a)) (v128.load (local.get $b)))))
-      (local.set $s1 (f32x4.add (local.get $s1)
-        (f32x4.mul (v128.load offset=16 (local.get $a)) (v128.load offset=16 (local.get $b)))))
-      (local.set $s2 (f32x4.add (local.get $s2)
-        (f32x4.mul (v128.load offset=32 (local.get $a)) (v128.load offset=32 (local.get $b)))))
-      (local.set $s3 (f32x4.add (local.get $s3)
-        (f32x4.mul (v128.load offset=48 (local.get $a)) (v128.load offset=48 (local.get $b)))))
+      (local.set $s0 (f32x4.relaxed_madd (v128.load (local.get $a)) (v128.load (local.get $b)) (local.get $s0)))
+      (local.set $s1 (f32x4.relaxed_madd (v128.load offset=16 (local.get $a)) (v128.load offset=16 (local.get $b)) (local.get $s1)))
+      (local.set $s2 (f32x4.relaxed_madd (v128.load offset=32 (local.get $a)) (v128.load offset=32 (local.get $b)) (local.get $s2)))
+      (local.set $s3 (f32x4.relaxed_madd (v128.load offset=48 (local.get $a)) (v128.load offset=48 (local.get $b)) (local.get $s3)))
       (local.set $b (i32.add (local.get $b) (i32.const 64)))
       (br_if $next (i32.lt_u (local.tee $a (i32.add (local.get $a) (i32.const 64))) (local.get $end))))
     (local.set $s0 (f32x4.add (f32x4.add (local.get $s0) (local.get $s1)) (f32x4.add (local.get $s2) (local.get $s3))))
@@ -34,22 +31,14 @@
       (local.set $q1 (v128.load offset=16 (local.get $query)))
       (local.set $q2 (v128.load offset=32 (local.get $query)))
       (local.set $q3 (v128.load offset=48 (local.get $query)))
-      (local.set $s0 (f32x4.add (local.get $s0)
-        (f32x4.mul (v128.load (local.get $a)) (local.get $q0))))
-      (local.set $s1 (f32x4.add (local.get $s1)
-        (f32x4.mul (v128.load offset=16 (local.get $a)) (local.get $q1))))
-      (local.set $s2 (f32x4.add (local.get $s2)
-        (f32x4.mul (v128.load offset=32 (local.get $a)) (local.get $q2))))
-      (local.set $s3 (f32x4.add (local.get $s3)
-        (f32x4.mul (v128.load offset=48 (local.get $a)) (local.get $q3))))
-      (local.set $t0 (f32x4.add (local.get $t0)
-        (f32x4.mul (v128.load (local.get $b)) (local.get $q0))))
-      (local.set $t1 (f32x4.add (local.get $t1)
-        (f32x4.mul (v128.load offset=16 (local.get $b)) (local.get $q1))))
-      (local.set $t2 (f32x4.add (local.get $t2)
-        (f32x4.mul (v128.load offset=32 (local.get $b)) (local.get $q2))))
-      (local.set $t3 (f32x4.add (local.get $t3)
-        (f32x4.mul (v128.load offset=48 (local.get $b)) (local.get $q3))))
+      (local.set $s0 (f32x4.relaxed_madd (v128.load (local.get $a)) (local.get $q0) (local.get $s0)))
+      (local.set $s1 (f32x4.relaxed_madd (v128.load offset=16 (local.get $a)) (local.get $q1) (local.get $s1)))
+      (local.set $s2 (f32x4.relaxed_madd (v128.load offset=32 (local.get $a)) (local.get $q2) (local.get $s2)))
+      (local.set $s3 (f32x4.relaxed_madd (v128.load offset=48 (local.get $a)) (local.get $q3) (local.get $s3)))
+      (local.set $t0 (f32x4.relaxed_madd (v128.load (local.get $b)) (local.get $q0) (local.get $t0)))
+      (local.set $t1 (f32x4.relaxed_madd (v128.load offset=16 (local.get $b)) (local.get $q1) (local.get $t1)))
+      (local.set $t2 (f32x4.relaxed_madd (v128.load offset=32 (local.get $b)) (local.get $q2) (local.get $t2)))
+      (local.set $t3 (f32x4.relaxed_madd (v128.load offset=48 (local.get $b)) (local.get $q3) (local.get $t3)))
       (local.set $a (i32.add (local.get $a) (i32.const 64)))
       (local.set $b (i32.add (local.get $b) (i32.const 64)))
       (br_if $next (i32.lt_u (local.tee $query (i32.add (local.get $query) (i32.const 64))) (local.get $end))))
