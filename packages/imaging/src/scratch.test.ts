@@ -16,7 +16,7 @@ test('memory that was given back is lent again, to one borrower', () => {
 });
 
 test('the closest in size is lent, none that is too small or far too large', () => {
-  const [large, small] = [new ArrayBuffer(6000), new ArrayBuffer(5000)];
+  const [large, small] = [borrow(6000), borrow(5000)];
   for (const buffer of [large, small, large]) giveBack(new Uint8Array(buffer));
   expect(borrow(2000).byteLength).toBe(2000);
   expect(borrow(6001).byteLength).toBe(6001);
@@ -25,13 +25,15 @@ test('the closest in size is lent, none that is too small or far too large', () 
   expect(borrow(4000).byteLength).toBe(4000);
 });
 
-test('of what is given back, little is kept, the newest, and no shared or huge memory', () => {
-  const buffers = Array.from({ length: 6 }, () => new ArrayBuffer(100));
+test('of what is given back, little is kept, the newest, nothing huge and nothing that was not borrowed', () => {
+  const buffers = Array.from({ length: 6 }, () => borrow(100));
   for (const buffer of buffers) giveBack(new Uint8Array(buffer));
-  giveBack(new Uint8Array(new SharedArrayBuffer(100)));
-  const lent = Array.from({ length: 5 }, () => borrow(100));
-  expect(lent.map((buffer) => buffers.indexOf(buffer))).toEqual([5, 4, 3, 2, -1]);
-  const huge = new Uint8Array(65 * 2 ** 20);
+  const foreign = new Uint8Array(100);
+  giveBack(foreign);
+  const again = Array.from({ length: 5 }, () => borrow(100));
+  expect(again.map((buffer) => buffers.indexOf(buffer))).toEqual([5, 4, 3, 2, -1]);
+  expect(again).not.toContain(foreign.buffer);
+  const huge = new Uint8Array(borrow(65 * 2 ** 20));
   giveBack(huge);
   expect(borrow(huge.length)).not.toBe(huge.buffer);
 });
