@@ -206,7 +206,10 @@ export async function createServices(configuration: Configuration, options: Serv
         await ingest.resume({ olderThanMs: alone ? 0 : LONGEST_INGEST_MS });
         await uploads.sweep();
       };
-      if (alone) await maintenance.forgetInterrupted();
+      if (alone) {
+        await queue.recall();
+        await maintenance.forgetInterrupted();
+      }
       await tidy();
       // What cannot be reached now is tried again in an hour.
       const hourly = setInterval(() => void (alone ? uploads.sweep() : tidy()).catch(() => {}), HOUR_MS).unref();

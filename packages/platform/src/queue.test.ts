@@ -250,6 +250,31 @@ describe('SQLite', () => {
   let count = 0;
   contract(async (options) => openSqliteQueue<Body>({ file: join(folder, `${++count}.sqlite`), ...options }));
 
+  test('the one process that works on it takes back at once what a dead one held', async () => {
+    const file = join(folder, 'recall.sqlite');
+    const open = () => openSqliteQueue<Body>({ file, visibilitySeconds: 600, maximumAttempts: 2 });
+    const dead = open();
+    await dead.send([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    const [one, two] = await dead.receive({ maximum: 2, waitSeconds: 0 });
+    await two?.bury('no good');
+    const next = open();
+    const receive = () => next.receive({ maximum: 5, waitSeconds: 0 });
+    expect((await receive()).map(({ body }) => body.n)).toEqual([3]);
+    await next.recall();
+    const again = await receive();
+    expect(again.map(({ body, attempts }) => [body.n, attempts]).sort()).toEqual([
+      [1, 2],
+      [3, 2],
+    ]);
+    // The dead one's receipt is worth nothing any more; what kills whoever takes it is given up in the end.
+    await one?.done();
+    expect(await next.depth()).toEqual({ waiting: 0, inFlight: 2, dead: 1 });
+    await next.recall();
+    expect(await receive()).toEqual([]);
+    expect((await next.depth()).dead).toBe(3);
+    await Promise.all([dead.close(), next.close()]);
+  });
+
   test('killed with -9 at any point, a consumer handles every message at least once', async () => {
     const file = join(folder, 'kill.sqlite');
     const queue = openSqliteQueue<Body>({ file, visibilitySeconds: 0.2, maximumAttempts: 50 });

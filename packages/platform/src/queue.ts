@@ -29,6 +29,11 @@ export interface Queue<T> {
   receive(options: { maximum: number; waitSeconds: number; signal?: AbortSignal }): Promise<Message<T>[]>;
   /** Puts a body straight into the dead-letter queue, with a reason (no patient data). */
   bury(body: T, reason: string): Promise<void>;
+  /**
+   * Makes what was received and never finished visible at once, for the one process that works on the queue: those that held
+   * it are dead. Does nothing where others may be at work (SQS).
+   */
+  recall(): Promise<void>;
   /** Approximate counts. */
   depth(): Promise<{ waiting: number; inFlight: number; dead: number }>;
   dead(limit: number): Promise<DeadMessage<T>[]>;

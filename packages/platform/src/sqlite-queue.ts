@@ -44,6 +44,9 @@ export function openSqliteQueue<T>({
            count(*) FILTER (WHERE reason IS NULL AND receipt IS NOT NULL AND visible > :now) AS inFlight,
            count(*) FILTER (WHERE reason IS NOT NULL) AS dead FROM messages`);
   const buried = database.prepare('SELECT * FROM messages WHERE reason IS NOT NULL ORDER BY place LIMIT ?');
+  const recall = database.prepare(
+    'UPDATE messages SET visible = ?, receipt = NULL WHERE receipt IS NOT NULL AND reason IS NULL',
+  );
   const release = database.prepare(
     'UPDATE messages SET visible = ?, receipt = NULL WHERE id = ? AND receipt = ? AND reason IS NULL',
   );
@@ -100,6 +103,9 @@ export function openSqliteQueue<T>({
         insert.run(id, text, Date.now());
         buryAny.run(reason, id);
       });
+    },
+    async recall() {
+      recall.run(Date.now());
     },
     async depth() {
       const row = counts.get({ now: Date.now() }) ?? {};

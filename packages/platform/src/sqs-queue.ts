@@ -174,6 +174,7 @@ export function openSqsQueue<T>({
     async bury(body, reason) {
       await toDead(encodeMessage(body), 1, reason);
     },
+    async recall() {},
     async depth() {
       const [own, dead] = await Promise.all([count(queueUrl), count(deadQueueUrl)]);
       return { ...own, dead: dead.waiting + dead.inFlight };
