@@ -1,5 +1,5 @@
 // More than the server can carry, and clients that dawdle or go away: told to come back, never left hanging, and it recovers.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -159,6 +159,16 @@ describe('in the process', { timeout: 60_000 }, () => {
     const guesses = [];
     for (let i = 0; i < 5; i++) guesses.push((await ask(`vm_00000000000${i}_x`)).status);
     expect(guesses).toEqual([401, 401, 401, 429, 429]);
+    // Who was turned away accessed nothing; who guessed a key is on record.
+    const audit = join(folder, 'process', 'audit');
+    const outcomes = readdirSync(audit).flatMap((day) =>
+      readFileSync(join(audit, day), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line).outcome),
+    );
+    expect(outcomes).toContain(401);
+    expect(outcomes).not.toContain(429);
   });
 
   test('bodies are counted together, so that many large ones are not held at once', async () => {
