@@ -1,4 +1,5 @@
 // createApp: the HTTP application, the same on Node and on Lambda.
+import { availableParallelism } from 'node:os';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { dicomwebRoutes } from './dicomweb/routes.ts';
 import { describeProblems } from './http/describe-operation.ts';
@@ -103,6 +104,7 @@ export function createApp(services: Services, options: AppOptions = {}): App {
     loadLimit({
       limits: {
         requests: options.maximumInFlight ?? 64,
+        lanes: availableParallelism(),
         seconds: context.limits.requestSeconds / 3,
         bytes: options.maximumBytesInFlight ?? 1024 * MEBIBYTE,
         bodyBytes: context.limits.requestBytes,

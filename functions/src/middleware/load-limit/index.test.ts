@@ -16,7 +16,7 @@ function server(limits: { requests?: number; seconds?: number; bytes?: number } 
   app.onError((error) => problemResponse(problemOf(error, 'r')));
   app.use(
     loadLimit({
-      limits: { requests: 8, seconds: 10, bytes: 1e6, bodyBytes: 1000, ...limits },
+      limits: { requests: 8, lanes: 1, seconds: 10, bytes: 1e6, bodyBytes: 1000, ...limits },
       load,
       turnstile: { arrived() {}, enter: async () => {} },
       isImageWork: (c) => c.req.path === '/image',

@@ -17,6 +17,8 @@ export interface Load {
 export interface LoadLimits {
   /** Three quarters of them may be image work, so that what is quick stays quick. */
   requests: number;
+  /** Image work that runs side by side. */
+  lanes: number;
   /** Image work is admitted as long as it can be expected to be done in so many seconds. */
   seconds: number;
   /** Of all bodies together; one that is larger alone is taken when there is no other. */
@@ -39,7 +41,7 @@ const LONGEST_WAIT_SECONDS = 60;
 
 /** Answers `overloaded` with Retry-After above the limits: before the body is read, and without a line in the audit, as nothing was accessed. */
 export function loadLimit({ limits, load, turnstile, isImageWork }: LoadLimitOptions) {
-  const pace = createPace();
+  const pace = createPace(limits.lanes);
 
   /** Seconds after which to come back; null: it may enter. */
   function refusal(bytes: number, isImage: boolean): number | null {
@@ -76,8 +78,8 @@ export function loadLimit({ limits, load, turnstile, isImageWork }: LoadLimitOpt
       load.inFlight--;
       load.bytes -= bytes;
       if (isImage) {
+        pace.done(load.imageWork);
         load.imageWork--;
-        pace.done();
       }
     }
   });

@@ -1,9 +1,10 @@
-// Pace: how many seconds pass from one piece of work being done to the next, while there is work.
+// Pace: how many seconds pass from one piece of work being done to the next, where there is always more of it.
 
 export interface Pace {
   /** The first piece of work after none. */
   begin(): void;
-  done(): void;
+  /** One was done while there were so many, itself included. */
+  done(of: number): void;
   /** Of late; the pause that lasts still counts, so that a standstill shows before anything is done. 0 before anything was. */
   seconds(): number;
 }
@@ -11,7 +12,8 @@ export interface Pace {
 /** Weight of the newest pause. */
 const WEIGHT = 0.2;
 
-export function createPace(now: () => number = () => performance.now()): Pace {
+/** `lanes`: how many are worked on side by side; fewer than that could have been done in less time between them. */
+export function createPace(lanes: number, now: () => number = () => performance.now()): Pace {
   let last = now();
   let mean = 0;
   const pause = () => (now() - last) / 1000;
@@ -20,8 +22,8 @@ export function createPace(now: () => number = () => performance.now()): Pace {
     begin() {
       last = now();
     },
-    done() {
-      mean = blended(pause());
+    done(of) {
+      mean = blended(pause() * Math.min(1, of / lanes));
       last = now();
     },
     seconds: () => blended(Math.max(mean, pause())),
