@@ -2,6 +2,7 @@
 import { type Affine, compose, type Mammogram, type ModelInput } from '@versamammo/schema';
 import { prepareMammogram } from './prepare-mammogram.ts';
 import { type FloatImage, resize, roundSide } from './resize.ts';
+import { borrow, giveBack } from './scratch.ts';
 
 export interface ModelTensor {
   /** [channels, height, width] */
@@ -23,9 +24,11 @@ export function toModelInput(mammogram: Mammogram, input: ModelInput): ModelTens
   const image = { pixels: toIntensities(prepared.pixels), rows: prepared.rows, columns: prepared.columns };
   const { rows, columns, top } = placement(image, input);
   const fitted = resize(image, rows, columns);
+  const data = normalise(fitted, top, input);
+  giveBack(image.pixels);
   const toPrepared: Affine = [image.columns / columns, 0, 0, 0, image.rows / rows, -top * (image.rows / rows)];
   return {
-    data: normalise(fitted, top, input),
+    data,
     channels: input.channels,
     height: input.height,
     width: input.width,
@@ -35,7 +38,7 @@ export function toModelInput(mammogram: Mammogram, input: ModelInput): ModelTens
 }
 
 function toIntensities(levels: Uint16Array): Float32Array {
-  const pixels = new Float32Array(levels.length);
+  const pixels = new Float32Array(borrow(4 * levels.length), 0, levels.length);
   for (let i = 0; i < levels.length; i++) pixels[i] = (levels[i] as number) / 65535;
   return pixels;
 }
@@ -49,15 +52,20 @@ function placement(image: FloatImage, { fit, height, width }: ModelInput) {
 }
 
 /** Fills with 0, places the image, then (x − mean) / deviation per channel; padding is normalised like pixels. */
-function normalise(image: FloatImage, top: number, { channels, height, width, mean, deviation }: ModelInput) {
-  const plane = new Float32Array(height * width);
-  for (let y = 0; y < image.rows; y++)
-    plane.set(image.pixels.subarray(y * image.columns, (y + 1) * image.columns), (top + y) * width);
-  const data = new Float32Array(channels * height * width);
+function normalise({ pixels, rows, columns }: FloatImage, top: number, { channels, height, width, mean, deviation }: ModelInput) {
+  const size = height * width;
+  const data = new Float32Array(channels * size);
   for (let c = 0; c < channels; c++) {
     const [m, d] = [mean[c] ?? 0, deviation[c] ?? 1];
-    const at = c * plane.length;
-    for (let i = 0; i < plane.length; i++) data[at + i] = ((plane[i] as number) - m) / d;
+    // Grey as three channels mostly has one mean and one deviation: the plane is computed once.
+    const like = mean.findIndex((other, i) => other === m && deviation[i] === d);
+    if (like >= 0 && like < c) data.copyWithin(c * size, like * size, (like + 1) * size);
+    else {
+      const channel = data.subarray(c * size, (c + 1) * size).fill((0 - m) / d);
+      for (let y = 0; y < rows; y++)
+        for (let x = 0, at = (top + y) * width, from = y * columns; x < columns; x++)
+          channel[at + x] = ((pixels[from + x] as number) - m) / d;
+    }
   }
   return data;
 }
