@@ -52,7 +52,11 @@ function placement(image: FloatImage, { fit, height, width }: ModelInput) {
 }
 
 /** Fills with 0, places the image, then (x − mean) / deviation per channel; padding is normalised like pixels. */
-function normalise({ pixels, rows, columns }: FloatImage, top: number, { channels, height, width, mean, deviation }: ModelInput) {
+function normalise(
+  { pixels, rows, columns }: FloatImage,
+  top: number,
+  { channels, height, width, mean, deviation }: ModelInput,
+) {
   const size = height * width;
   const data = new Float32Array(channels * size);
   for (let c = 0; c < channels; c++) {

@@ -5,8 +5,10 @@ import { ModelError, type ModelErrorCode } from './model-error.ts';
 import { openRunner, type RunnerOptions } from './runner.ts';
 import type { WorkerMessage, WorkerOptions, WorkerRequest } from './worker.ts';
 
-/** Takes one batch at a time. `run` rejects with `ExecutorLost` when the executor died under it; it is of no use then. */
+/** Works through batches in turn. `run` rejects with `ExecutorLost` when the executor died first; it is of no use then. */
 export interface Executor {
+  /** Batches that it may hold: where the next one lies ready, it does not wait for the event loop in between. */
+  readonly depth: number;
   readonly provider: 'cpu' | 'cuda';
   readonly note: string | null;
   run(jobs: Job[]): Promise<Outcome[]>;
@@ -17,26 +19,34 @@ export interface Executor {
   kill(): Promise<void>;
 }
 
-export class ExecutorLost extends Error {}
+export class ExecutorLost extends Error {
+  /** Whether the batch was under way when the executor died. */
+  readonly begun: boolean;
+
+  constructor(begun: boolean, cause: unknown) {
+    super('The worker ended.', { cause });
+    this.begun = begun;
+  }
+}
 
 /** On the calling thread: a run blocks it. For processes that serve one request at a time. */
 export async function openInlineExecutor(options: RunnerOptions): Promise<Executor> {
   const runner = await openRunner(options);
-  return { ...runner, run: (jobs) => runner.run(jobs), onLost: () => {}, kill: async () => {} };
+  return { ...runner, depth: 1, run: (jobs) => runner.run(jobs), onLost: () => {}, kill: async () => {} };
 }
 
 /** In a worker thread. Throws `ModelError` where the bundle cannot be loaded or the thread does not start. */
 export async function openThreadExecutor(options: WorkerOptions, workerUrl: URL): Promise<Executor> {
   const worker = new Worker(workerUrl, { workerData: options, name: 'versamammo-model' });
-  let settle: { resolve(outcomes: Outcome[]): void; reject(error: Error): void } | undefined;
+  const held: { resolve(outcomes: Outcome[]): void; reject(error: Error): void }[] = [];
   let lost = false;
   let closing = false;
   const listeners: (() => void)[] = [];
   const die = (cause: unknown) => {
     if (lost || closing) return;
     lost = true;
-    settle?.reject(new ExecutorLost('The worker ended.', { cause }));
     for (const listener of listeners) listener();
+    for (const [i, { reject }] of held.splice(0).entries()) reject(new ExecutorLost(i === 0, cause));
   };
 
   const ready = await new Promise<{ provider: 'cpu' | 'cuda'; note: string | null }>((resolve, reject) => {
@@ -58,21 +68,23 @@ export async function openThreadExecutor(options: WorkerOptions, workerUrl: URL)
   worker.on('error', die);
   worker.on('exit', die);
   worker.on('message', (message: WorkerMessage) => {
-    const waiting = settle;
-    settle = undefined;
-    if ('outcomes' in message) waiting?.resolve(message.outcomes);
+    if (!('outcomes' in message)) return;
+    held.shift()?.resolve(message.outcomes);
+    if (held.length === 0) worker.unref();
   });
   worker.unref();
 
   return {
     ...ready,
+    // A GPU gains more from a larger batch than from one that lies ready.
+    depth: ready.provider === 'cuda' ? 1 : 2,
     run(jobs) {
-      if (lost) return Promise.reject(new ExecutorLost('The worker has ended.'));
+      if (lost) return Promise.reject(new ExecutorLost(false, 'it had ended before'));
       worker.ref();
       return new Promise<Outcome[]>((resolve, reject) => {
-        settle = { resolve, reject };
+        held.push({ resolve, reject });
         worker.postMessage(jobs satisfies WorkerRequest);
-      }).finally(() => worker.unref());
+      });
     },
     async close() {
       closing = true;

@@ -8,10 +8,12 @@ import { openSessionPool, type SessionPool } from './session-pool.ts';
 class Hand implements Executor {
   readonly note = null;
   readonly provider: 'cpu' | 'cuda';
+  readonly depth: number;
   batches: { jobs: Job[]; resolve(outcomes: Outcome[]): void; reject(error: Error): void }[] = [];
   private lost: () => void = () => {};
-  constructor(provider: 'cpu' | 'cuda' = 'cpu') {
+  constructor(provider: 'cpu' | 'cuda' = 'cpu', depth = 1) {
     this.provider = provider;
+    this.depth = depth;
   }
   run(jobs: Job[]): Promise<Outcome[]> {
     return new Promise((resolve, reject) => this.batches.push({ jobs, resolve, reject }));
@@ -30,8 +32,8 @@ class Hand implements Executor {
   }
   async close(): Promise<void> {}
   async kill(): Promise<void> {
-    this.batches.shift()?.reject(new ExecutorLost());
     this.lost();
+    for (const [i, { reject }] of this.batches.splice(0).entries()) reject(new ExecutorLost(i === 0, 'killed'));
   }
   onLost(listener: () => void): void {
     this.lost = listener;
@@ -41,11 +43,11 @@ class Hand implements Executor {
 const question = (text: string): Extract<Job, { kind: 'route' }> => ({ kind: 'route', question: text });
 let hands: Hand[] = [];
 let pool: SessionPool;
-async function open(size: number, queueLimit: number): Promise<void> {
+async function open(size: number, queueLimit: number, depth = 1): Promise<void> {
   hands = [];
   pool = await openSessionPool({
     open: async () => {
-      const hand = new Hand();
+      const hand = new Hand('cpu', depth);
       hands.push(hand);
       return hand;
     },
@@ -66,6 +68,33 @@ describe('openSessionPool', () => {
     hands[0]?.answer();
     hands[1]?.answer();
     expect((await Promise.all(results)).map(({ logits }) => logits[0])).toEqual([1, 2, 3]);
+  });
+
+  it('lays a second job ready where every executor is at work, and still counts it as waiting', async () => {
+    await open(2, 2, 2);
+    const results = ['a', 'bb', 'ccc', 'dddd'].map((text) => pool.run<'route'>(question(text)));
+    expect(hands.map(({ batches }) => batches.length)).toEqual([2, 2]);
+    expect(pool.statistics()).toMatchObject({ running: 2, waiting: 2 });
+    await expect(pool.run<'route'>(question('one too many'))).rejects.toMatchObject({ code: 'overloaded' });
+    for (const hand of [...hands, ...hands]) hand.answer();
+    expect((await Promise.all(results)).map(({ logits }) => logits[0])).toEqual([1, 2, 3, 4]);
+    expect(pool.statistics()).toMatchObject({ running: 0, waiting: 0, completed: 4 });
+  });
+
+  it('does not hold a death against a job that had only lain ready', async () => {
+    await open(1, 10, 2);
+    const [first, second] = ['a', 'bb'].map((text) => pool.run<'route'>(question(text)));
+    first?.catch(() => {});
+    for (let i = 0; i < 2; i++) {
+      await vi.waitFor(() => expect(hands[i]?.batches).toHaveLength(2));
+      const begun = hands[i]?.batches[0]?.jobs[0];
+      expect(begun).toMatchObject({ question: 'a' });
+      await hands[i]?.kill();
+    }
+    await expect(first).rejects.toMatchObject({ code: 'worker-failed' });
+    await vi.waitFor(() => expect(hands[2]?.batches).toHaveLength(1));
+    hands[2]?.answer();
+    expect((await second)?.logits[0]).toBe(2);
   });
 
   it('refuses one request too many, and says when to come back', async () => {

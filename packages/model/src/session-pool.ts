@@ -39,6 +39,8 @@ export interface SessionPool {
 }
 
 interface Request {
+  /** Order of arrival. */
+  number: number;
   job: Job;
   settle(outcome: Outcome): void;
   attempts: number;
@@ -50,28 +52,31 @@ const ATTEMPTS = 2;
 const START_ATTEMPTS = 3;
 
 export async function openSessionPool({ open, size, queueLimit, batch }: SessionPoolOptions): Promise<SessionPool> {
-  const executors = new Set(await openAll(open, size));
-  const idle = new Set(executors);
+  /** How many batches each executor holds: the first is under way, others lie ready. */
+  const held = new Map((await openAll(open, size)).map((executor) => [executor, 0]));
   const waiting: Request[] = [];
   let running = 0;
   let starting = 0;
+  let arrived = 0;
   let closed = false;
   let drained: (() => void) | undefined;
   let serviceMs = 100;
   const count = { completed: 0, failed: 0, refused: 0, replaced: 0 };
-  const [first] = executors;
+  const [first] = held.keys();
   const { provider, note: providerNote } = first ?? { provider: 'cpu' as const, note: null };
 
-  for (const executor of executors) executor.onLost(() => replace(executor));
+  for (const executor of held.keys()) executor.onLost(() => replace(executor));
 
   function next(): void {
-    for (const executor of idle) {
-      const requests = take();
-      if (requests.length === 0) return;
-      idle.delete(executor);
-      void work(executor, requests);
+    while (waiting.length > 0) {
+      const [executor, batches] = [...held].reduce((a, b) => (b[1] < a[1] ? b : a), NOBODY);
+      if (executor === undefined || batches >= executor.depth) return;
+      void work(executor, take());
     }
   }
+
+  /** Requests that have not begun: in the queue, or ready at an executor. */
+  const unbegun = () => waiting.length + [...held.values()].reduce((sum, batches) => sum + Math.max(0, batches - 1), 0);
 
   /** The oldest requests that may run together. */
   function take(): Request[] {
@@ -83,31 +88,34 @@ export async function openSessionPool({ open, size, queueLimit, batch }: Session
 
   async function work(executor: Executor, requests: Request[]): Promise<void> {
     const start = performance.now();
+    const before = held.get(executor) ?? 0;
+    held.set(executor, before + 1);
     running += requests.length;
     try {
       const outcomes = await executor.run(requests.map(({ job }) => job));
-      serviceMs += 0.1 * ((performance.now() - start) / requests.length - serviceMs);
+      serviceMs += 0.1 * ((performance.now() - start) / requests.length / (before + 1) - serviceMs);
       requests.forEach((request, i) => {
         request.settle(outcomes[i] ?? LOST);
       });
-      if (executors.has(executor)) idle.add(executor);
     } catch (error) {
       if (!(error instanceof ExecutorLost)) for (const request of requests) request.settle(LOST);
       else {
-        for (const request of requests) request.attempts++;
+        if (error.begun) for (const request of requests) request.attempts++;
         for (const request of requests) if (request.attempts >= ATTEMPTS) request.settle(LOST);
-        waiting.unshift(...requests.filter(({ settled }) => !settled));
+        waiting.push(...requests.filter(({ settled }) => !settled));
+        waiting.sort((a, b) => a.number - b.number);
       }
     } finally {
       running -= requests.length;
+      const batches = held.get(executor);
+      if (batches !== undefined) held.set(executor, batches - 1);
       if (closed && running === 0) drained?.();
       next();
     }
   }
 
   function replace(executor: Executor): void {
-    executors.delete(executor);
-    idle.delete(executor);
+    held.delete(executor);
     if (closed) return;
     count.replaced++;
     void start();
@@ -120,11 +128,10 @@ export async function openSessionPool({ open, size, queueLimit, batch }: Session
       const [executor] = await openAll(open, 1);
       if (executor === undefined) return;
       if (closed) return void executor.close();
-      executors.add(executor);
-      idle.add(executor);
+      held.set(executor, 0);
       executor.onLost(() => replace(executor));
     } catch {
-      if (executors.size === 0) for (const request of waiting.splice(0)) request.settle(LOST);
+      if (held.size === 0) for (const request of waiting.splice(0)) request.settle(LOST);
     } finally {
       starting--;
       next();
@@ -140,6 +147,7 @@ export async function openSessionPool({ open, size, queueLimit, batch }: Session
           : setTimeout(() => fail('deadline', `There was no result within ${deadlineMs} ms.`), deadlineMs);
       const abort = () => fail('cancelled', 'The request was cancelled.');
       const request: Request = {
+        number: arrived++,
         job,
         attempts: 0,
         settled: false,
@@ -165,20 +173,14 @@ export async function openSessionPool({ open, size, queueLimit, batch }: Session
   return {
     async run<K extends Job['kind']>(job: Extract<Job, { kind: K }>, options: RunOptions = {}): Promise<Results[K]> {
       if (closed) throw new ModelError('closed', 'The model is closed: open it again.');
-      if (waiting.length >= queueLimit && idle.size === 0) {
+      if (unbegun() >= queueLimit && ![...held.values()].includes(0)) {
         count.refused++;
-        const retryAfterSeconds = Math.ceil(
-          ((waiting.length + running) * serviceMs) / 1000 / Math.max(1, executors.size),
-        );
-        throw new ModelError(
-          'overloaded',
-          `${waiting.length} requests wait already: try again in ${retryAfterSeconds} s.`,
-          {
-            retryAfterSeconds,
-          },
-        );
+        const retryAfterSeconds = Math.ceil(((waiting.length + running) * serviceMs) / 1000 / Math.max(1, held.size));
+        throw new ModelError('overloaded', `${unbegun()} requests wait already: try again in ${retryAfterSeconds} s.`, {
+          retryAfterSeconds,
+        });
       }
-      if (executors.size === 0 && starting === 0) void start();
+      if (held.size === 0 && starting === 0) void start();
       const outcome = await submit(job, options);
       if ('error' in outcome) throw new ModelError(outcome.error.code as ModelErrorCode, outcome.error.message);
       return outcome.result as Results[K];
@@ -186,9 +188,9 @@ export async function openSessionPool({ open, size, queueLimit, batch }: Session
     statistics: () => ({
       provider,
       providerNote,
-      workers: executors.size,
-      running,
-      waiting: waiting.length,
+      workers: held.size,
+      running: running + waiting.length - unbegun(),
+      waiting: unbegun(),
       queueLimit,
       ...count,
     }),
@@ -201,15 +203,17 @@ export async function openSessionPool({ open, size, queueLimit, batch }: Session
         await new Promise<void>((resolve) => {
           drained = resolve;
         });
-      for (const executor of executors) await executor.close();
+      for (const executor of held.keys()) await executor.close();
     },
     async killOne() {
-      const [victim] = executors;
+      const [victim] = held.keys();
       await victim?.kill();
       return victim !== undefined;
     },
   };
 }
+
+const NOBODY: [Executor | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
 
 const LOST: Outcome = {
   error: {

@@ -1,4 +1,4 @@
-// The worker thread: a runner behind messages. One batch of jobs at a time.
+// The worker thread: a runner behind messages. Batches of jobs in turn.
 import { parentPort, workerData } from 'node:worker_threads';
 import { VersaMammoError } from '@versamammo/schema';
 import { readBundleFile } from './bundle-file.ts';
@@ -24,9 +24,10 @@ const post = (message: WorkerMessage) => port.postMessage(message, transferable(
 try {
   const { folder, ...options } = workerData as WorkerOptions;
   const runner = await openRunner({ ...options, read: (file) => readBundleFile(folder, options.manifest, file) });
+  let turn = Promise.resolve();
   port.on('message', (request: WorkerRequest) => {
     if (request === 'die') process.exit(1); // ends this thread alone
-    void runner.run(request).then((outcomes) => post({ outcomes }));
+    turn = turn.then(async () => post({ outcomes: await runner.run(request) }));
   });
   post({ ready: { provider: runner.provider, note: runner.note } });
 } catch (error) {
