@@ -1,6 +1,6 @@
 // toModelInput: the only way from a mammogram to an encoder's tensor.
 import { type Affine, compose, type Mammogram, type ModelInput } from '@versamammo/schema';
-import { prepareMammogram } from './prepare-mammogram.ts';
+import { resizeToPrepared, roundIntensities } from './prepare-mammogram.ts';
 import { type FloatImage, resize, roundSide } from './resize.ts';
 import { borrow, giveBack } from './scratch.ts';
 
@@ -20,8 +20,10 @@ export interface ModelTensor {
  * the image is scaled (up or down) by min(height / rows, width / columns), sides rounded half up.
  */
 export function toModelInput(mammogram: Mammogram, input: ModelInput): ModelTensor {
-  const prepared = prepareMammogram(mammogram, input.preparedLongSide);
-  const image = { pixels: toIntensities(prepared.pixels), rows: prepared.rows, columns: prepared.columns };
+  const prepared = resizeToPrepared(mammogram, input.preparedLongSide);
+  const size = prepared.pixels.length;
+  const image = { ...prepared, pixels: new Float32Array(borrow(4 * size), 0, size) };
+  roundIntensities(prepared.pixels, image.pixels);
   const { rows, columns, top } = placement(image, input);
   const fitted = resize(image, rows, columns);
   const data = normalise(fitted, top, input);
@@ -35,12 +37,6 @@ export function toModelInput(mammogram: Mammogram, input: ModelInput): ModelTens
     toCanonical: compose(toPrepared, prepared.toCanonical),
     toSource: compose(toPrepared, prepared.toSource),
   };
-}
-
-function toIntensities(levels: Uint16Array): Float32Array {
-  const pixels = new Float32Array(borrow(4 * levels.length), 0, levels.length);
-  for (let i = 0; i < levels.length; i++) pixels[i] = (levels[i] as number) / 65535;
-  return pixels;
 }
 
 function placement(image: FloatImage, { fit, height, width }: ModelInput) {

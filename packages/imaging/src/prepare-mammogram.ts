@@ -19,14 +19,22 @@ export interface PreparedImage {
 
 /** Resizes to `longSide` keeping the aspect (never enlarging), then rounds to 16 bits. Of a prepared image: itself. */
 export function prepareMammogram(mammogram: Mammogram, longSide: number): PreparedImage {
+  const { pixels, ...place } = resizeToPrepared(mammogram, longSide);
+  return { pixels: to16Bits(pixels), ...place };
+}
+
+/** `prepareMammogram` before the rounding; the pixels are the mammogram's own where it is small enough. */
+export function resizeToPrepared(
+  mammogram: Mammogram,
+  longSide: number,
+): Omit<PreparedImage, 'pixels'> & { pixels: Float32Array } {
   const { rows, columns } = fitLongSide(mammogram.rows, mammogram.columns, longSide);
-  const resized = resize(mammogram, rows, columns);
   const across = mammogram.columns / columns;
   const down = mammogram.rows / rows;
   const toCanonical: Affine = [across, 0, 0, 0, down, 0];
   const spacing = mammogram.spacing?.value ?? null;
   return {
-    pixels: to16Bits(resized.pixels),
+    pixels: resize(mammogram, rows, columns).pixels,
     rows,
     columns,
     spacing: spacing === null ? null : [spacing[0] * down, spacing[1] * across],
@@ -35,14 +43,21 @@ export function prepareMammogram(mammogram: Mammogram, longSide: number): Prepar
   };
 }
 
-/** round(65535 · intensity). A plain loop: `from` with a function takes ten times as long, Math.round twice. */
+/** round(65535 · intensity). Plain loops here and below: `from` with a function takes ten times as long. */
 function to16Bits(pixels: Float32Array): Uint16Array {
   const levels = new Uint16Array(pixels.length);
-  for (let i = 0; i < pixels.length; i++) {
-    const value = pixels[i] as number;
-    levels[i] = value > 0 ? (value < 1 ? 65535 * value + 0.5 : 65535) : 0; // storing cuts off the fraction
-  }
+  for (let i = 0; i < pixels.length; i++) levels[i] = level(pixels[i] as number);
   return levels;
+}
+
+/** Into `rounded`: what 16 bits keep of each intensity. */
+export function roundIntensities(pixels: Float32Array, rounded: Float32Array): void {
+  for (let i = 0; i < pixels.length; i++) rounded[i] = level(pixels[i] as number) / 65535;
+}
+
+/** Half up, as Math.round, in half the time. */
+function level(intensity: number): number {
+  return intensity > 0 ? (intensity < 1 ? Math.floor(65535 * intensity + 0.5) : 65535) : 0;
 }
 
 /** 16-bit grey PNG with the mark by which it is known again as prepared. The same image gives the same bytes. */
