@@ -1,5 +1,4 @@
 // One contract, two implementations: SQLite, and SQS. The worker loop runs on both.
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +12,7 @@ import { InvalidInput, PoisonMessage, Unavailable } from './errors.ts';
 import type { Queue } from './queue.ts';
 import { openSqliteQueue } from './sqlite-queue.ts';
 import { openSqsQueue } from './sqs-queue.ts';
+import { runAndKill } from './testing/run-and-kill.ts';
 
 interface Body {
   n: number;
@@ -289,9 +289,9 @@ describe('SQLite', () => {
        await consume(queue, async ({ n }) => void writeSync(1, n + '\\n'), { signal: new AbortController().signal, concurrency: 3 });`,
     );
     const handled = new Set<number>();
-    for (let round = 0; round < 20 && handled.size < 120; round++) {
-      const { stdout } = spawnSync(process.execPath, [script], { timeout: 350 + 20 * round, killSignal: 'SIGKILL' });
-      for (const line of stdout.toString().split('\n').slice(0, -1)) handled.add(Number(line));
+    for (let round = 0; round < 50 && handled.size < 120; round++) {
+      const out = await runAndKill(script, [], 10 * round);
+      for (const line of out.split('\n').slice(0, -1)) handled.add(Number(line));
     }
     expect(handled.size).toBe(120);
     expect((await queue.depth()).dead).toBe(0);

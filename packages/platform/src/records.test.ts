@@ -1,5 +1,4 @@
 // One contract, two implementations: SQLite, and DynamoDB.
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { openDynamoRecords } from './dynamo-records.ts';
 import { InvalidInput, PreconditionFailed } from './errors.ts';
 import type { Records } from './records.ts';
 import { openSqliteRecords } from './sqlite-records.ts';
+import { runAndKill } from './testing/run-and-kill.ts';
 
 async function sorts(found: AsyncIterable<{ sort: string }>): Promise<string[]> {
   const all: string[] = [];
@@ -76,11 +76,11 @@ function contract(open: () => Promise<Records>): void {
   });
 
   test('an expired record is never returned, and counts as absent', async () => {
-    await records.put('e', 'a', 1, { expiresAt: soon(400) });
-    const { version } = await records.put('e', 'b', 1, { expiresAt: soon(400) });
+    await records.put('e', 'a', 1, { expiresAt: soon(2000) });
+    const { version } = await records.put('e', 'b', 1, { expiresAt: soon(2000) });
     await records.put('e', 'c', 1, { expiresAt: soon(60_000) });
     expect(await sorts(records.query('e'))).toEqual(['a', 'b', 'c']);
-    await sleep(420);
+    await sleep(2020);
     expect(await records.get('e', 'a')).toBeNull();
     expect(await sorts(records.query('e'))).toEqual(['c']);
     await expect(records.put('e', 'b', 2, { condition: { version } })).rejects.toThrow(PreconditionFailed);
@@ -186,8 +186,8 @@ describe('SQLite', () => {
     );
     const acknowledged: string[] = [];
     for (let round = 0; round < 3; round++) {
-      const { stdout } = spawnSync(process.execPath, [script, String(round)], { timeout: 500, killSignal: 'SIGKILL' });
-      acknowledged.push(...stdout.toString().split('\n').slice(0, -1));
+      const out = await runAndKill(script, [String(round)], 300);
+      acknowledged.push(...out.split('\n').slice(0, -1));
     }
     expect(acknowledged.length).toBeGreaterThan(10);
     const records = openSqliteRecords(file);
