@@ -36,7 +36,7 @@ export function resize(image: FloatImage, rows: number, columns: number): FloatI
 }
 
 /** The pixels of `resize(image, rows, columns)` in a window, without making the others. */
-export function resizeWindow(image: FloatImage, rows: number, columns: number, { x0, y0, x1, y1 }: Window): FloatImage {
+function resizeWindow(image: FloatImage, rows: number, columns: number, { x0, y0, x1, y1 }: Window): FloatImage {
   const isWhole = (from: number, to: number, input: number, output: number) =>
     input === output && from === 0 && to === output;
   const across = isWhole(x0, x1, image.columns, columns) ? image : resizeColumns(image, columns, x0, x1);
