@@ -233,6 +233,14 @@ class Stage2:
 
 
 @dataclass(frozen=True)
+class Soup:
+    """Students of several runs of one recipe, averaged weight by weight."""
+
+    #: Folders or s3:// of two runs or more, of one backbone, input and set of tasks.
+    runs: list[str]
+
+
+@dataclass(frozen=True)
 class Lesions:
     """Marked lesions as one label of the detector and the segmenter, within the sources that mark them so."""
 
@@ -317,6 +325,7 @@ class Config:
     runtime: Runtime = field(default_factory=Runtime)
     stage1: Stage1 | None = None
     stage2: Stage2 | None = None
+    soup: Soup | None = None
     heads: Heads | None = None
     answers: Answers | None = None
     export: Export | None = None

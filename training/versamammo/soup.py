@@ -1,0 +1,95 @@
+"""Soup: the mean of several runs' students, weight by weight (Wortsman et al. 2022, Model soups), published as a stage 2."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from versamammo import distributed
+from versamammo.checkpoint import describe, pack, publish, read_manifest
+from versamammo.config import Config, Soup, Stage2, section
+from versamammo.data import PreparedDataset
+from versamammo.errors import TrainingError
+from versamammo.stage2 import build_student, learned_tasks, load_student, validation_aucs
+from versamammo.store import open_store
+
+#: What the students of a soup must have in common.
+COMMON = ("backbone", "size", "channels", "input", "tasks")
+
+
+def run(config: Config, run_uri: str) -> None:
+    """Average the students of `soup.runs`; publish `stage2/manifest.json` of this run, with their validation figures."""
+    runs = section(config, "soup", Soup).runs
+    device = distributed.start(config.runtime)
+    store = open_store(run_uri)
+    stores = [open_store(uri) for uri in runs]
+    parts = [load_student(each) for each in stores]
+    manifests = [manifest for _, _, manifest in parts]
+    refuse_unlike(runs, manifests)
+
+    tasks = learned_tasks(config)
+    student = build_student(config, section(config, "stage2", Stage2), tasks)
+    student.encoder.load(mean([encoder.state_dict() for encoder, _, _ in parts]))
+    student.heads.load_state_dict(mean([heads for _, heads, _ in parts]))
+    validation = PreparedDataset(config.data.sets, ("validation",), config.input, config.data.cache)
+    figures = validation_aucs(student.to(device), tasks, validation, config, device)
+    for name, value in figures.items():
+        beside = ", ".join(f"{m['validation'].get(f'validation/{name}', float('nan')):.3f}" for m in manifests)
+        print(f"  {name:42s} {value:.3f}  (each: {beside})")
+
+    body = pack({"encoder": student.encoder.cpu().state_dict(), "heads": student.heads.cpu().state_dict()})
+    store.put("stage2/student.pt", body)
+    for log in ("stage1/log.jsonl", "stage2/log.jsonl"):  # the card shows how the first of them learnt
+        found = stores[0].get(log)
+        if found is not None:
+            store.put(log, found)
+    hashes = {h for each, m in zip(stores, manifests, strict=True) for h in [*m["data"]["patientHashes"], *_seen(each)]}
+    publish(
+        store,
+        "stage2/manifest.json",
+        {
+            **{key: manifests[0][key] for key in ("schema", "stage", *COMMON)},
+            "seed": config.seed,
+            "steps": sum(m["steps"] for m in manifests),
+            "bestStep": sum(m["bestStep"] for m in manifests),
+            "soup": [hashlib.sha256(json.dumps(m, sort_keys=True).encode()).hexdigest() for m in manifests],
+            "data": {"patientHashes": sorted(hashes), "images": manifests[0]["data"]["images"]},
+            "teacherManifestSha256": manifests[0]["teacherManifestSha256"],
+            "validation": {f"validation/{name}": value for name, value in figures.items()},
+            "files": {"student.pt": describe(body)},
+        },
+    )
+    distributed.stop()
+
+
+def refuse_unlike(runs: Sequence[str], manifests: Sequence[dict[str, Any]]) -> None:
+    """TrainingError `weights-mismatch` where the students cannot be averaged."""
+    if len(runs) < 2:
+        raise TrainingError("bad-config", "soup.runs needs two runs or more.")
+    for uri, manifest in zip(runs, manifests, strict=True):
+        unlike = [key for key in COMMON if manifest[key] != manifests[0][key]]
+        if unlike:
+            raise TrainingError(
+                "weights-mismatch", f"{uri} differs from {runs[0]} in {', '.join(unlike)}: their students have no mean."
+            )
+
+
+def mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Mean of each floating-point tensor; counters are the first's."""
+    return {
+        name: torch.stack([state[name] for state in states]).mean(0) if value.is_floating_point() else value
+        for name, value in states[0].items()
+    }
+
+
+def _seen(store: Any) -> list[str]:
+    """Patients of the run's stage 1; none where it had none."""
+    if store.get("stage1/manifest.json") is None:
+        return []
+    hashes: list[str] = read_manifest(store, "stage1/manifest.json", "")["data"]["patientHashes"]
+    return hashes
