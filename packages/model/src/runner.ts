@@ -15,6 +15,7 @@ import {
   VersaMammoError,
 } from '@versamammo/schema';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { refused } from './bundle-file.ts';
 import { detect, intersect, type Tensors } from './detection.ts';
 import type { FeatureMap } from './encoder.ts';
 import { cellsOfInterest, explainCells } from './explain.ts';
@@ -46,11 +47,16 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     logSeverityLevel: 3,
   };
   const providers = { cpu: ['cpu'], cuda: ['cuda', 'cpu'] };
-  const load = async (file: string, on: 'cpu' | 'cuda') =>
-    InferenceSession.create(await read(file), {
-      ...base,
-      executionProviders: providers[on],
-    });
+  const load = async (file: string, on: 'cpu' | 'cuda') => {
+    const bytes = await read(file);
+    try {
+      return await InferenceSession.create(bytes, { ...base, executionProviders: providers[on] });
+    } catch (cause) {
+      if (on === 'cuda') throw cause; // the provider may be what is missing
+      const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+      throw refused(manifest.name, `onnxruntime cannot open ${file} (${reason})`);
+    }
+  };
   const { session: encoderSession, provider, note } = await loadEncoder(load, encoder.file, wanted);
   const sessions = new Map([[encoder.file, Promise.resolve(encoderSession)]]);
   const questions = new Map<string, Promise<EncodedQuestion>>();
