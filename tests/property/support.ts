@@ -85,8 +85,9 @@ const measurement: Measurement = {
 };
 export default measurement;
 
-/** Still mammograms: imaging undoes a mirror; breasts upside down in CC look like breasts of the other side. */
-const SPOKEN_OF = new Set(['mirrored', 'upside down, CC']);
+/** Told, not judged. Still mammograms: imaging undoes a mirror; breasts upside down in CC look like breasts of the other
+ * side. And phantoms, which are drawn to look like mammograms. */
+const SPOKEN_OF = new Set(['mirrored', 'upside down, CC', 'phantom']);
 
 async function supportOf(model: Model, bytes: Uint8Array): Promise<Support | null> {
   try {
