@@ -16,7 +16,7 @@ from versamammo.config import Config, Soup, Stage2, section
 from versamammo.data import PreparedDataset
 from versamammo.errors import TrainingError
 from versamammo.stage2 import build_student, learned_tasks, load_student, validation_aucs
-from versamammo.store import open_store
+from versamammo.store import ObjectStore, open_store
 
 #: What the students of a soup must have in common.
 COMMON = ("backbone", "size", "channels", "input", "tasks")
@@ -87,7 +87,7 @@ def mean(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
-def _seen(store: Any) -> list[str]:
+def _seen(store: ObjectStore) -> list[str]:
     """Patients of the run's stage 1; none where it had none."""
     if store.get("stage1/manifest.json") is None:
         return []

@@ -66,28 +66,8 @@ describe.skipIf(!motoIsInstalled)('imports from a bucket (needs moto: npm test m
     for (const name of ['a/1.png', 'a/2.dcm', 'a/3.txt', 'b.png', 'z/1.png', 'z/2.png', 'z/3.png', 'z/4.png'])
       await put(`default/${name}`, name);
     await put('other/secret.png', 'of another tenant');
-    const row = (i: number) => ({
-      id: `0c1e7c1e-0000-5000-8000-00000000000${i}`,
-      rows: 8,
-      columns: 6,
-      mirrored: false,
-      sha256: String(i).repeat(64),
-      duplicateOf: null,
-      raw: {},
-      dataset: 'study',
-      sourceImageId: `image-${i}`,
-      image: `images/${i}.png`,
-      mask: null,
-      patient: 'p1',
-      exam: null,
-      labels: { density: 'C' },
-      lesions: [],
-      spacing: null,
-      split: 'train',
-      licence: 'CC-BY-4.0',
-    });
     for (let i = 0; i < 5; i++) await put(`default/set/images/${i}.png`, `set ${i}`);
-    await put('default/set/cases.jsonl', Array.from({ length: 5 }, (_, i) => JSON.stringify(row(i))).join('\n'));
+    await put('default/set/cases.jsonl', Array.from({ length: 5 }, (_, i) => row(i, `images/${i}.png`)).join('\n'));
     await store.close();
   }, 120_000);
   afterAll(() => moto?.stop());
@@ -115,30 +95,32 @@ describe.skipIf(!motoIsInstalled)('imports from a bucket (needs moto: npm test m
   });
 });
 
+/** A line of a prepared set's cases.jsonl. */
+const row = (i: number, image: string) =>
+  JSON.stringify({
+    id: `0c1e7c1e-0000-5000-8000-00000000000${i}`,
+    rows: 8,
+    columns: 6,
+    mirrored: false,
+    sha256: String(i).repeat(64),
+    duplicateOf: null,
+    raw: {},
+    dataset: 'study',
+    sourceImageId: `image-${i}`,
+    image,
+    mask: null,
+    patient: 'p1',
+    exam: null,
+    labels: { density: 'C' },
+    lesions: [],
+    spacing: null,
+    split: 'train',
+    licence: 'CC-BY-4.0',
+  });
+
 describe('imports from a folder', () => {
   const root = join(folder, 'archive');
   const outside = join(folder, 'outside');
-  const row = (i: number, image: string) =>
-    JSON.stringify({
-      id: `0c1e7c1e-0000-5000-8000-00000000000${i}`,
-      rows: 8,
-      columns: 6,
-      mirrored: false,
-      sha256: String(i).repeat(64),
-      duplicateOf: null,
-      raw: {},
-      dataset: 'study',
-      sourceImageId: `image-${i}`,
-      image,
-      mask: null,
-      patient: 'p1',
-      exam: null,
-      labels: { density: 'C' },
-      lesions: [],
-      spacing: null,
-      split: 'train',
-      licence: 'CC-BY-4.0',
-    });
   const write = (path: string, text: string) => {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
