@@ -1,7 +1,7 @@
 """Prepared sets to small archives that travel to a GPU machine without network, and back to prepared sets there.
 
 `python training/gpu/pack.py pack --out .carry SET…` writes part-0.tar, part-1.tar …, each under 55 MB: rows as they
-are, pixels as 8-bit WebP. `python training/gpu/pack.py unpack --out prepared .carry/*.tar` makes 16-bit PNGs of them.
+are, pixels as 8-bit WebP, masks of one bit. `python training/gpu/pack.py unpack --out prepared .carry/*.tar` makes 16-bit PNGs of them.
 The last 8 bits are lost: final figures are measured on the sets themselves. Test images do not travel.
 """
 
@@ -10,19 +10,21 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 LIMIT = 55_000_000
-QUALITY = 88
+QUALITY = 78
 
 
 def packed(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Files of a set as they travel: rows of training and validation, their images; no masks."""
+    """Files of a set as they travel: rows of training and validation, their images and masks of lesions."""
     lines = [line for line in (folder / "cases.jsonl").read_text().splitlines() if json.loads(line)["split"] != "test"]
     for line in lines:
         row = json.loads(line)
@@ -31,6 +33,11 @@ def packed(folder: Path) -> Iterator[tuple[str, bytes]]:
         buffer = io.BytesIO()
         Image.fromarray(grey).save(buffer, "WEBP", quality=QUALITY, method=4)
         yield f"{folder.name}/{row['image']}.webp", buffer.getvalue()
+        if row["mask"]:
+            buffer = io.BytesIO()
+            with Image.open(folder / row["mask"]) as image:
+                image.convert("1").save(buffer, "PNG", optimize=True)
+            yield f"{folder.name}/{row['mask']}", buffer.getvalue()
     yield f"{folder.name}/cases.jsonl", ("\n".join(lines) + "\n").encode()
 
 
@@ -52,20 +59,22 @@ def pack(sets: list[Path], out: Path) -> None:
 
 
 def unpack(archives: list[Path], out: Path) -> None:
-    for archive in archives:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                body = tar.extractfile(member)
-                target = out / member.name.removesuffix(".webp")
-                if body is None or ".." in target.parts:
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if member.name.endswith(".webp"):
-                    with Image.open(body) as image:
-                        grey = np.asarray(image.convert("L")).astype(np.uint16) * 257
-                    Image.fromarray(grey).save(target, "PNG", compress_level=1)
-                else:
-                    target.write_bytes(body.read())
+    def write(name: str, body: bytes) -> None:
+        target = out / name.removesuffix(".webp")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not name.endswith(".webp"):
+            target.write_bytes(body)
+            return
+        with Image.open(io.BytesIO(body)) as image:
+            grey = np.asarray(image.convert("L")).astype(np.uint16) * 257
+        Image.fromarray(grey).save(target, "PNG", compress_level=1)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for archive in archives:
+            with tarfile.open(archive) as tar:
+                files = [(m.name, tar.extractfile(m)) for m in tar if ".." not in Path(m.name).parts]
+                bodies = [(name, file.read()) for name, file in files if file is not None]
+            list(pool.map(write, *zip(*bodies, strict=True)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +122,14 @@ def read_file(store: ObjectStore, folder: str, name: str, manifest: dict[str, An
 def describe(body: bytes) -> dict[str, Any]:
     """A file's entry in a manifest."""
     return {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+
+
+def halved(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights as they are published: matrices in half precision, as the bundle stores them; vectors and counters as they are."""
+    return {
+        name: (tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor).detach().cpu().contiguous()
+        for name, tensor in state.items()
+    }
 
 
 def pack(state: Any) -> bytes:

@@ -241,6 +241,19 @@ class Soup:
 
 
 @dataclass(frozen=True)
+class Ablate:
+    """Variants of stage 2, trained on all patients but a fold's and judged on the fold's."""
+
+    #: Name → overrides of this config (`key=value`); differences are to the first.
+    variants: dict[str, list[str]]
+    #: Name → variants whose students are averaged weight by weight.
+    means: dict[str, list[str]] = field(default_factory=dict)
+    folds: int = 3
+    #: Trained at once.
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
 class Lesions:
     """Marked lesions as one label of the detector and the segmenter, within the sources that mark them so."""
 
@@ -326,6 +339,7 @@ class Config:
     stage1: Stage1 | None = None
     stage2: Stage2 | None = None
     soup: Soup | None = None
+    ablate: Ablate | None = None
     heads: Heads | None = None
     answers: Answers | None = None
     export: Export | None = None
@@ -392,6 +406,14 @@ def parse_config(document: Mapping[str, Any]) -> Config:
     if not config.data.sets:
         raise TrainingError("bad-config", "data.sets is empty: name at least one prepared set.")
     return config
+
+
+def overridden(config: Config, overrides: Sequence[str]) -> Config:
+    """The config with some keys replaced, checked again; see `load_config`."""
+    document = dataclasses.asdict(config)
+    for override in overrides:
+        _apply(document, override)
+    return parse_config(document)
 
 
 def section(config: Config, name: str, kind: type[T]) -> T:

@@ -24,6 +24,8 @@ from versamammo.store import ObjectStore, open_store
 
 SPLITS = ("train", "validation", "test")
 Grey = np.ndarray[Any, np.dtype[np.uint16]]
+#: Pixels that a parent process decoded for all its children, by the row's SHA-256.
+DECODED: dict[str, Grey] = {}
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ class PreparedDataset(torch.utils.data.Dataset[Tensor]):
         """Prepared pixels, uint16 [rows, columns], at most `prepared_long_side` long."""
         if self._cache is not None and index in self._cache:
             return self._cache[index]
-        grey = read_grey(self.cases[index])
+        grey = DECODED[known] if (known := self.cases[index].row["sha256"]) in DECODED else read_grey(self.cases[index])
         if max(grey.shape) > self.spec.prepared_long_side:
             unit = to_prepared(torch.from_numpy(grey.astype(np.float32) / 65535), self.spec.prepared_long_side)
             grey = (unit * 65535).round().numpy().astype(np.uint16)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from versamammo import distributed
-from versamammo.checkpoint import describe, pack, publish, read_manifest
+from versamammo.checkpoint import describe, halved, pack, publish, read_manifest
 from versamammo.config import Config, Soup, Stage2, section
 from versamammo.data import PreparedDataset
 from versamammo.errors import TrainingError
@@ -42,7 +42,7 @@ def run(config: Config, run_uri: str) -> None:
         beside = ", ".join(f"{m['validation'].get(f'validation/{name}', float('nan')):.3f}" for m in manifests)
         print(f"  {name:42s} {value:.3f}  (each: {beside})")
 
-    body = pack({"encoder": student.encoder.cpu().state_dict(), "heads": student.heads.cpu().state_dict()})
+    body = pack({"encoder": halved(student.encoder.state_dict()), "heads": student.heads.cpu().state_dict()})
     store.put("stage2/student.pt", body)
     for log in ("stage1/log.jsonl", "stage2/log.jsonl"):  # the card shows how the first of them learnt
         found = stores[0].get(log)

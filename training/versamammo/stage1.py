@@ -14,7 +14,7 @@ from torch import Tensor
 
 from versamammo import distributed, loop
 from versamammo.augment import augmented, rng_for
-from versamammo.checkpoint import describe, pack, publish, read_file, read_manifest, unpack
+from versamammo.checkpoint import describe, halved, pack, publish, read_file, read_manifest, unpack
 from versamammo.config import Config, ModelInput, Stage1, section
 from versamammo.data import PreparedDataset, Schedule, normalise
 from versamammo.ema import update_ema
@@ -242,7 +242,7 @@ def publish_teacher(
     dataset: PreparedDataset,
 ) -> None:
     """Write `stage1/teacher.pt` and, last, `stage1/manifest.json`."""
-    body = pack({name: tensor.cpu().contiguous() for name, tensor in encoder.state_dict().items()})
+    body = pack(halved(encoder.state_dict()))
     store.put("stage1/teacher.pt", body)
     manifest = {
         "schema": "versamammo-stage/1",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from versamammo import distributed, loop
 from versamammo.augment import augmented, augmented_with_mask, rng_for
-from versamammo.checkpoint import describe, pack, publish, read_file, read_manifest, unpack
+from versamammo.checkpoint import describe, halved, pack, publish, read_file, read_manifest, unpack
 from versamammo.config import Augment, Config, ModelInput, Stage2, Task, section
 from versamammo.data import Case, PreparedDataset, Schedule, normalise
 from versamammo.ema import update_ema
@@ -389,7 +389,7 @@ def publish_student(
     best = trainer.best["state"]
     encoder = {name.removeprefix("encoder."): value for name, value in best.items() if name.startswith("encoder.")}
     heads = {name.removeprefix("heads."): value for name, value in best.items() if name.startswith("heads.")}
-    body = pack({"encoder": encoder, "heads": heads})
+    body = pack({"encoder": halved(encoder), "heads": heads})
     store.put("stage2/student.pt", body)
     teacher = store.get("stage1/manifest.json") if trainer.how.distillation_weight else None
     manifest = {
