@@ -28,7 +28,6 @@ def start(runtime: Runtime) -> torch.device:
         torch.cuda.set_device(local)
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
-        torch.backends.cudnn.benchmark = True
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if use_cuda else "gloo")
     return torch.device("cuda", local) if use_cuda else torch.device("cpu")

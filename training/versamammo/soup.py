@@ -7,14 +7,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from versamammo import distributed
 from versamammo.checkpoint import describe, halved, pack, publish, read_manifest
 from versamammo.config import Config, Soup, Stage2, section
 from versamammo.data import PreparedDataset
 from versamammo.errors import TrainingError
+from versamammo.models.encoder import Encoder
 from versamammo.stage2 import build_student, learned_tasks, load_student, validation_aucs
 from versamammo.store import ObjectStore, open_store
 
@@ -36,6 +38,8 @@ def run(config: Config, run_uri: str) -> None:
     student = build_student(config, section(config, "stage2", Stage2), tasks)
     student.encoder.load(mean([encoder.state_dict() for encoder, _, _ in parts]))
     student.heads.load_state_dict(mean([heads for _, heads, _ in parts]))
+    train = PreparedDataset(config.data.sets, ("train",), config.input, config.data.cache)
+    refresh_statistics(student.encoder.to(device), train, config.seed)
     validation = PreparedDataset(config.data.sets, ("validation",), config.input, config.data.cache)
     figures = validation_aucs(student.to(device), tasks, validation, config, device)
     for name, value in figures.items():
@@ -65,6 +69,25 @@ def run(config: Config, run_uri: str) -> None:
         },
     )
     distributed.stop()
+
+
+@torch.inference_mode()
+def refresh_statistics(encoder: Encoder, data: PreparedDataset, seed: int, images: int = 1024, batch: int = 32) -> None:
+    """BatchNorm's running statistics, of at most `images` training images as they are: the mean network's are not the mean
+    of its parts' (Izmailov et al. 2018, Averaging weights leads to wider optima)."""
+    layers = [m for m in encoder.eval().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    before = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the mean over batches
+        layer.train()
+    device = next(encoder.parameters()).device
+    order = np.random.default_rng([seed, 0xB4]).permutation(len(data))[:images]
+    for start in range(0, max(1, len(order) - batch + 1), batch):  # whole batches only
+        encoder(data.tensors(order[start : start + batch]).to(device).contiguous(memory_format=torch.channels_last))
+    for layer, momentum in zip(layers, before, strict=True):
+        layer.momentum = momentum
+    encoder.eval()
 
 
 def refuse_unlike(runs: Sequence[str], manifests: Sequence[dict[str, Any]]) -> None:
