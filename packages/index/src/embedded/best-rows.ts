@@ -1,19 +1,24 @@
 // BestRows: the k best of many, kept in a heap whose root is the worst of them.
 
 export class BestRows {
-  readonly scores: Float64Array<ArrayBuffer>;
-  readonly rows: Uint32Array<ArrayBuffer>;
+  readonly scores: Float64Array;
+  readonly rows: Uint32Array;
   size = 0;
   /** What a score must reach to get in. */
   floor = -Infinity;
   readonly #k: number;
   readonly #compareIds: (a: number, b: number) => number;
 
-  /** `compareIds` orders rows of equal score: negative if the first comes first. */
-  constructor(k: number, compareIds: (a: number, b: number) => number) {
+  /** `compareIds` orders rows of equal score: negative if the first comes first. They are kept in `scores` and `rows`, of length k. */
+  constructor(
+    k: number,
+    compareIds: (a: number, b: number) => number,
+    scores: Float64Array = new Float64Array(k),
+    rows: Uint32Array = new Uint32Array(k),
+  ) {
     this.#k = k;
-    this.scores = new Float64Array(k);
-    this.rows = new Uint32Array(k);
+    this.scores = scores;
+    this.rows = rows;
     this.#compareIds = compareIds;
   }
 

@@ -11,13 +11,6 @@ export class Bitmap {
     this.words = new Uint32Array((rows + 31) >>> 5);
   }
 
-  /** A copy of the words that other threads can read. */
-  sharedWords(): Uint32Array<SharedArrayBuffer> {
-    const words = new Uint32Array(new SharedArrayBuffer(this.words.byteLength));
-    words.set(this.words);
-    return words;
-  }
-
   grow(rows: number): void {
     const words = (rows + 31) >>> 5;
     if (words <= this.words.length) return;

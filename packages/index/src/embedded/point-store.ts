@@ -129,7 +129,7 @@ export class PointStore {
 
   find(tenant: string, id: string): StoredPoint | null {
     return mapped(() => {
-      const line = this.#read(`SELECT ${POINT} FROM point WHERE tenant = ? AND id = ?`).get(tenant, id);
+      const line = this.#points('WHERE tenant = ? AND id = ?').get(tenant, id);
       return line === undefined ? null : toPoint(line);
     });
   }
@@ -141,7 +141,7 @@ export class PointStore {
   /** The points of these rows, by row; those that hold none are left out. */
   many(rows: number[]): Map<number, StoredPoint> {
     return mapped(() => {
-      const statement = this.#read(`SELECT ${POINT} FROM point WHERE row IN (SELECT value FROM json_each(?))`);
+      const statement = this.#points('WHERE row IN (SELECT value FROM json_each(?))');
       const found = statement.all(JSON.stringify(rows)).map(toPoint);
       return new Map(found.map((point) => [point.row, point]));
     });
@@ -233,6 +233,13 @@ export class PointStore {
     this.#lock.close();
   }
 
+  /** Reads points, each as an array: quicker than as an object. */
+  #points(condition: string): StatementSync {
+    const statement = this.#read(`SELECT ${POINT} FROM point ${condition}`);
+    statement.setReturnArrays(true);
+    return statement;
+  }
+
   #read(sql: string): StatementSync {
     return this.#prepared(this.#reader, sql, 'r');
   }
@@ -256,9 +263,11 @@ export function* snapshotPoints(file: string, of: SpaceOf): Generator<StoredPoin
   checkSnapshot(file, of);
   const database = new DatabaseSync(file, { readOnly: true });
   try {
-    const lines = database.prepare(`SELECT ${POINT}, vector FROM point JOIN vector USING (row)`).iterate();
-    for (const line of lines) {
-      if (line.vector instanceof Uint8Array) yield { ...toPoint(line), vector: floatsOf(line.vector) };
+    const statement = database.prepare(`SELECT ${POINT}, vector FROM point JOIN vector USING (row)`);
+    statement.setReturnArrays(true);
+    for (const line of statement.iterate() as Iterable<unknown>) {
+      const vector = (line as unknown[]).at(-1);
+      if (vector instanceof Uint8Array) yield { ...toPoint(line), vector: floatsOf(vector) };
     }
   } finally {
     database.close();
@@ -279,9 +288,10 @@ function checkSnapshot(file: string, of: SpaceOf): void {
   });
 }
 
-function toPoint({ row, tenant, collection, id, image, record }: Record<string, unknown>): StoredPoint {
-  // Written by `insert` alone, from a checked record.
-  return { row, tenant, collection, id, image, record: JSON.parse(String(record)) } as StoredPoint;
+/** A line of POINT, in the order of its fields. Written by `insert` alone, from a checked record. */
+function toPoint(line: unknown): StoredPoint {
+  const [row, tenant, collection, id, image, record] = line as [number, string, Collection, string, string, string];
+  return { row, tenant, collection, id, image, record: JSON.parse(record) };
 }
 
 function bytesOf(vector: Float32Array): Uint8Array {

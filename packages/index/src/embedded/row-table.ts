@@ -7,7 +7,6 @@ import { Columns } from './columns.ts';
 import { filteredRows } from './filtered-rows.ts';
 import type { PointStore } from './point-store.ts';
 import { scanPool } from './scan-pool.ts';
-import { Scanner, type ScanResult, type ScanTask } from './scanner.ts';
 import { VectorSegments } from './vector-segments.ts';
 
 export interface Hit {
@@ -32,7 +31,6 @@ export class RowTable {
   readonly segments: VectorSegments;
   /** Rows by tenant and collection: a row in none of them is nobody's. */
   readonly #homes = new Map<string, Map<Collection, Bitmap>>();
-  readonly #scanner: Scanner;
   readonly #readings = new Set<{ since: number }>();
   readonly #free: number[] = [];
   readonly #resolved = new Map<string, { time: number; rows: Bitmap }>();
@@ -46,7 +44,6 @@ export class RowTable {
 
   private constructor(dimension: number) {
     this.segments = new VectorSegments(dimension);
-    this.#scanner = new Scanner(this.segments.layout, 0);
   }
 
   static async load(store: PointStore, dimension: number): Promise<RowTable> {
@@ -172,31 +169,13 @@ export class RowTable {
     const { segments } = this;
     const count = rows.count();
     if (count === 0) return [];
-    const small = count * segments.layout.stride <= SMALL_SCAN;
-    const asked = { query, k: Math.min(k, count) };
-    const parts = small
-      ? [this.#scanHere({ ...asked, rows: rows.words, control: new Int32Array(2) })]
-      : await this.#scanOnThreads({ ...asked, rows: rows.sharedWords(), control: sharedControl() }, signal);
+    const scan = { query, k: Math.min(k, count), rows: rows.words };
+    const found =
+      count * segments.layout.stride <= SMALL_SCAN
+        ? scanPool.scanHere(segments, scan)
+        : await scanPool.scan(segments, scan, signal);
     signal?.throwIfAborted();
-    return parts
-      .flatMap((part) => Array.from(part.rows, (row, i) => ({ row, score: part.scores[i] as number })))
-      .sort((a, b) => b.score - a.score || segments.compareIds(a.row, b.row))
-      .slice(0, k);
-  }
-
-  #scanHere(task: ScanTask): ScanResult {
-    for (const memory of this.segments.memories.slice(this.#scanner.segments)) this.#scanner.add(memory);
-    return this.#scanner.scan(task);
-  }
-
-  async #scanOnThreads(task: ScanTask, signal: AbortSignal | undefined): Promise<ScanResult[]> {
-    const stop = () => Atomics.store(task.control, 1, 1);
-    signal?.addEventListener('abort', stop);
-    try {
-      return await scanPool.scan(this.segments, task);
-    } finally {
-      signal?.removeEventListener('abort', stop);
-    }
+    return found.sort((a, b) => b.score - a.score || segments.compareIds(a.row, b.row)).slice(0, k);
   }
 
   /** The `count` best groups in the order of their best rows, each with its `size` best rows. */
@@ -223,7 +202,7 @@ export class RowTable {
   }
 
   close(): void {
-    scanPool.forget(this.segments.name);
+    scanPool.forget(this.segments);
   }
 
   #groupOf(row: number, by: GroupField): string {
@@ -261,10 +240,6 @@ export class RowTable {
     }
     this.#retired = waiting;
   }
-}
-
-function sharedControl(): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(8));
 }
 
 /** Packs all rows again: the fields, or the way they are packed, are not those of the version that wrote them. */

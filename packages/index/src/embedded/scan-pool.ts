@@ -1,71 +1,161 @@
-// ScanPool: the threads that scan, one pool for all open indexes, started by the first scan that is large enough.
+// ScanPool: scans shared out among threads, one pool for all open indexes. The threads are started by the first scan that is large enough, and sleep between scans.
 import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { IndexError } from '../index-error.ts';
-import type { FromWorker, ToWorker } from './scan-worker.ts';
-import type { ScanResult, ScanTask } from './scanner.ts';
+import { type Found, type Scan, ScanTask } from './scan-task.ts';
+import type { News } from './scan-worker.ts';
+import { Scanners } from './scanner.ts';
 import { THREADS, type VectorSegments } from './vector-segments.ts';
 
-interface Thread {
-  worker: Worker;
-  /** Segments that it has, by name. */
-  known: Map<number, number>;
-}
+type Asked = Omit<Scan, 'segments'>;
 
 const MODULE = import.meta.url.endsWith('.ts') ? './scan-worker.ts' : './scan-worker.js';
+/** How long the thread that asks takes part, in ms: others may want it. */
+const SHARE_MS = 1;
+/** How long it then waits for blocks that are being scanned, in ms: it takes about as long to be woken. */
+const LAST_BLOCKS_MS = 0.1;
 
 class ScanPool {
-  #threads: Thread[] = [];
-  #waiting = new Map<number, { resolve: (result: ScanResult) => void; reject: (error: Error) => void }>();
-  #tickets = 0;
+  #threads: Worker[] = [];
+  /** A word that changes whenever there is something to do: threads sleep on it. */
+  readonly #bell = new Int32Array(new SharedArrayBuffer(4));
+  /** As the threads have them. */
+  #tasks: ScanTask[] = [];
+  /** How many memories the threads have, by name of the segments. */
+  readonly #told = new Map<number, number>();
+  #scanners = new Scanners(0);
+  /** Tasks whose scans are wanted still. */
+  readonly #wanted = new Set<ScanTask>();
+  #waiting = 0;
+  #order = 0;
+  /** Why the last thread died. */
+  #loss: unknown;
 
-  /** Lets all threads take blocks of the task; each thread's best rows. */
-  async scan(segments: VectorSegments, task: ScanTask): Promise<ScanResult[]> {
-    return Promise.all(this.#start().map((thread) => this.#hand(thread, segments, task)));
-  }
-
-  forget(name: number): void {
-    for (const { worker, known } of this.#threads)
-      if (known.delete(name)) worker.postMessage({ type: 'forget', name } satisfies ToWorker);
-  }
-
-  #hand({ worker, known }: Thread, segments: VectorSegments, task: ScanTask): Promise<ScanResult> {
-    const ticket = this.#tickets++;
-    const memories = segments.memories.slice(known.get(segments.name) ?? 0);
-    known.set(segments.name, segments.memories.length);
-    return new Promise((resolve, reject) => {
-      if (this.#waiting.size === 0) for (const thread of this.#threads) thread.worker.ref();
-      this.#waiting.set(ticket, { resolve, reject });
-      const { name, layout } = segments;
-      worker.postMessage({ type: 'scan', ticket, name, layout, memories, task } satisfies ToWorker);
-    });
-  }
-
-  #start(): Thread[] {
-    if (this.#threads.length > 0) return this.#threads;
-    const count = Math.min(availableParallelism(), THREADS - 1);
-    this.#threads = Array.from({ length: count }, (_, i) => {
-      const worker = new Worker(new URL(MODULE, import.meta.url), { workerData: { thread: i + 1 } });
-      worker.unref();
-      worker.on('message', ({ ticket, result }: FromWorker) => {
-        const waiting = this.#waiting.get(ticket);
-        this.#waiting.delete(ticket);
-        if (this.#waiting.size === 0) for (const thread of this.#threads) thread.worker.unref();
-        waiting?.resolve(result);
-      });
-      worker.on('error', (cause) => this.#fail(cause));
-      return { worker, known: new Map() };
-    });
+  get threads(): readonly Worker[] {
     return this.#threads;
   }
 
+  /** The best rows that each thread found, in no order; this thread scans alone. */
+  scanHere(segments: VectorSegments, asked: Asked): Found[] {
+    const task = this.#open(segments, asked);
+    try {
+      if (task.enter()) this.#scanners.scan(task);
+      return task.found();
+    } finally {
+      task.stop();
+    }
+  }
+
+  /**
+   * The best rows that each thread found, in no order. This thread takes part where nothing else is asked of the pool: it need not be
+   * woken then. Errors: `unavailable` when a thread died; the signal's reason.
+   */
+  async scan(segments: VectorSegments, asked: Asked, signal?: AbortSignal): Promise<Found[]> {
+    if (this.#threads.length === 0) this.#start();
+    const task = this.#open(segments, asked);
+    this.#wanted.add(task);
+    try {
+      this.#ring(this.#threads.length - 1);
+      await setImmediate();
+      if (this.#wanted.size === 1 && task.enter()) {
+        this.#scanners.scan(task, performance.now() + SHARE_MS);
+        if (task.order === null) task.wait(LAST_BLOCKS_MS);
+      }
+      if (task.isOpen) await this.#ended(task, signal);
+      signal?.throwIfAborted();
+      if (task.hasFailed)
+        throw new IndexError('unavailable', 'A scan thread stopped: search again, which starts a new one.', {
+          cause: this.#loss,
+        });
+      return task.found();
+    } finally {
+      task.stop();
+      this.#wanted.delete(task);
+    }
+  }
+
+  forget({ name }: VectorSegments): void {
+    if (!this.#told.delete(name)) return;
+    this.#tell({ type: 'forget', name });
+    this.#ring(this.#threads.length);
+  }
+
+  #open({ name, layout, memories }: VectorSegments, asked: Asked): ScanTask {
+    for (const memory of memories.slice(this.#told.get(name) ?? 0))
+      this.#tell({ type: 'segment', name, layout, memory });
+    this.#told.set(name, memories.length);
+
+    const scan = { segments: name, ...asked };
+    const free = this.#tasks.filter((task) => task.isFree && !this.#wanted.has(task));
+    const threads = this.#threads.length + 1;
+    const task =
+      free.find((task) => task.suits(scan, threads)) ?? this.#replace(free[0], ScanTask.withRoomFor(scan, threads));
+    this.#order = (this.#order + 1) | 0;
+    task.open(scan, this.#order);
+    return task;
+  }
+
+  #replace(before: ScanTask | undefined, task: ScanTask): ScanTask {
+    const at = before === undefined ? this.#tasks.length : this.#tasks.indexOf(before);
+    this.#tasks[at] = task;
+    this.#tell({ type: 'task', at, buffer: task.buffer });
+    return task;
+  }
+
+  async #ended(task: ScanTask, signal: AbortSignal | undefined): Promise<void> {
+    const stop = () => task.stop();
+    signal?.addEventListener('abort', stop);
+    if (signal?.aborted) stop();
+    this.#ring(this.#threads.length);
+    this.#waiting++;
+    for (const thread of this.#threads) thread.ref();
+    try {
+      await task.ended();
+    } finally {
+      if (--this.#waiting === 0) for (const thread of this.#threads) thread.unref();
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  #tell(news: News): void {
+    if (news.type !== 'task') this.#scanners.hear(news);
+    for (const thread of this.#threads) thread.postMessage(news);
+  }
+
+  /** Wakes so many of the threads that sleep. */
+  #ring(threads: number): void {
+    Atomics.add(this.#bell, 0, 1);
+    Atomics.notify(this.#bell, 0, threads);
+  }
+
+  #start(): void {
+    this.#forgetAll();
+    const count = Math.min(availableParallelism(), THREADS - 1);
+    this.#threads = Array.from({ length: count }, (_, i) => {
+      const thread = new Worker(new URL(MODULE, import.meta.url), { workerData: { thread: i + 1, bell: this.#bell } });
+      thread.unref();
+      thread.on('error', (error) => this.#lost(thread, error));
+      thread.on('exit', (code) => this.#lost(thread, new Error(`exit ${code}`)));
+      return thread;
+    });
+  }
+
   /** A thread died: every scan under way fails, the next one starts new threads. */
-  #fail(cause: unknown): void {
-    const error = new IndexError('unavailable', 'A scan thread stopped; the next search starts a new one.', { cause });
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
-    for (const { worker } of this.#threads) void worker.terminate();
+  #lost(thread: Worker, loss: unknown): void {
+    if (!this.#threads.includes(thread)) return;
+    this.#loss = loss;
+    for (const other of this.#threads) void other.terminate();
     this.#threads = [];
+    for (const task of this.#wanted) task.fail();
+    this.#forgetAll();
+  }
+
+  /** Threads that come know nothing: all is told again. */
+  #forgetAll(): void {
+    this.#tasks = [];
+    this.#told.clear();
+    this.#scanners = new Scanners(0);
   }
 }
 

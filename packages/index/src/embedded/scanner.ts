@@ -1,21 +1,8 @@
-// Scanner: one thread's view of vector segments, and the exact scan over a set of rows.
+// Scanners: one thread's view of vector segments, and the exact scan over a set of rows.
 import { BestRows } from './best-rows.ts';
 import { instantiateKernel, type Kernel } from './kernel.ts';
+import type { ScanTask } from './scan-task.ts';
 import { BLOCK, compareWords, type SegmentLayout } from './vector-segments.ts';
-
-export interface ScanTask {
-  query: Float32Array;
-  k: number;
-  /** Bit i of word j: row 32 j + i takes part. */
-  rows: Uint32Array<ArrayBufferLike>;
-  /** [next block to take, 1 when nobody wants the result any more]: shared between the threads of one scan. */
-  control: Int32Array<ArrayBufferLike>;
-}
-
-export interface ScanResult {
-  rows: Uint32Array<ArrayBuffer>;
-  scores: Float64Array<ArrayBuffer>;
-}
 
 interface Segment {
   kernel: Kernel;
@@ -26,17 +13,15 @@ interface Segment {
 
 export class Scanner {
   readonly #layout: SegmentLayout;
+  readonly #thread: number;
   readonly #scratch: number;
   readonly #segments: Segment[] = [];
 
   /** `thread`: which scratch is this thread's own. */
   constructor(layout: SegmentLayout, thread: number) {
     this.#layout = layout;
+    this.#thread = thread;
     this.#scratch = thread * layout.scratchBytes;
-  }
-
-  get segments(): number {
-    return this.#segments.length;
   }
 
   add(memory: WebAssembly.Memory): void {
@@ -48,25 +33,29 @@ export class Scanner {
     });
   }
 
-  /** Takes blocks until none is left; the k best rows among those it took, in no order. */
-  scan({ query, k, rows, control }: ScanTask): ScanResult {
+  /** Inside the task: scans blocks until none is left or the time is up (as `performance.now()` says), and leaves. */
+  scan(task: ScanTask, until: number): void {
     const { stride, vectors, keys, rows: rowsPerSegment } = this.#layout;
-    const best = new BestRows(k, (a, b) => compareWords(this.#key(a, keys), this.#key(b, keys)));
+    const { query, rows, k } = task;
+    const { scores: bestScores, rows: bestRows } = task.findings(this.#thread);
+    const best = new BestRows(k, (a, b) => compareWords(this.#key(a, keys), this.#key(b, keys)), bestScores, bestRows);
     const rowNumbers = this.#scratch + stride;
     const scores = rowNumbers + BLOCK * 4;
-    const blocks = Math.ceil((rows.length * 32) / BLOCK);
     for (const { floats } of this.#views()) floats.set(query, this.#scratch / 4);
 
-    for (;;) {
-      const block = Atomics.add(control, 0, 1);
-      if (block >= blocks || Atomics.load(control, 1) !== 0) break;
+    let blocks = 0;
+    let inTime = true;
+    while (inTime) {
+      const block = task.take();
+      if (block === -1) break;
+      blocks++;
       const first = block * BLOCK;
       const segment = this.#segments[Math.floor(first / rowsPerSegment)];
-      if (segment === undefined) break;
+      if (segment === undefined) continue;
       const { kernel, words, floats } = segment;
       const inside = first % rowsPerSegment;
 
-      const count = listRows(rows, first, inside, words.subarray(rowNumbers / 4, rowNumbers / 4 + BLOCK));
+      const count = listRows(rows, first, inside, words, rowNumbers / 4);
       if (count === 0) continue;
       kernel.dotRows(this.#scratch, vectors, stride, rowNumbers, count, scores);
 
@@ -77,8 +66,9 @@ export class Scanner {
         if (score < best.floor) continue;
         best.offer(Math.max(-1, Math.min(1, score)), offset + (words[rowNumbers / 4 + i] as number));
       }
+      inTime = performance.now() < until;
     }
-    return { rows: best.rows.slice(0, best.size), scores: best.scores.slice(0, best.size) };
+    task.leave(this.#thread, blocks, best.size);
   }
 
   /** The segments, their views renewed where the memory has grown. */
@@ -100,22 +90,54 @@ export class Scanner {
   }
 }
 
-/** Row numbers inside the segment of the bits of one block; how many. */
-function listRows(bits: Uint32Array<ArrayBufferLike>, first: number, inside: number, into: Uint32Array): number {
-  let count = 0;
+/** What a thread is told of the segments it scans. */
+export type SegmentNews =
+  | { type: 'segment'; name: number; layout: SegmentLayout; memory: WebAssembly.Memory }
+  | { type: 'forget'; name: number };
+
+/** A thread's scanners, one for the segments of each index. */
+export class Scanners {
+  readonly #thread: number;
+  readonly #byName = new Map<number, Scanner>();
+
+  constructor(thread: number) {
+    this.#thread = thread;
+  }
+
+  hear(news: SegmentNews): void {
+    if (news.type === 'forget') {
+      this.#byName.delete(news.name);
+      return;
+    }
+    const scanner = this.#byName.get(news.name) ?? new Scanner(news.layout, this.#thread);
+    this.#byName.set(news.name, scanner);
+    scanner.add(news.memory);
+  }
+
+  /** Inside the task: takes part until no block is left or the time is up, and leaves. */
+  scan(task: ScanTask, until = Number.POSITIVE_INFINITY): void {
+    const scanner = this.#byName.get(task.segments);
+    if (scanner === undefined) throw new RangeError('a scan of segments that the thread has not been told of');
+    scanner.scan(task, until);
+  }
+}
+
+/** Row numbers inside the segment of the bits of one block, written from word `at` on; how many. */
+function listRows(bits: Uint32Array, first: number, inside: number, into: Uint32Array, at: number): number {
+  let end = at;
   const from = first >>> 5;
   const to = Math.min(from + (BLOCK >>> 5), bits.length);
   for (let i = from; i < to; i++) {
     let word = bits[i] as number;
     const row = inside + ((i - from) << 5);
     if (word === 0xffffffff) {
-      for (let bit = 0; bit < 32; bit++) into[count++] = row + bit;
+      for (let bit = 0; bit < 32; bit++) into[end++] = row + bit;
       continue;
     }
     while (word !== 0) {
-      into[count++] = row + (31 - Math.clz32(word & -word));
+      into[end++] = row + (31 - Math.clz32(word & -word));
       word &= word - 1;
     }
   }
-  return count;
+  return end - at;
 }
