@@ -31,7 +31,8 @@ def packed(folder: Path) -> Iterator[tuple[str, bytes]]:
         with Image.open(folder / row["image"]) as image:
             grey = (np.asarray(image).astype(np.float32) / 257 + 0.5).astype(np.uint8)
         buffer = io.BytesIO()
-        Image.fromarray(grey).save(buffer, "WEBP", quality=QUALITY, method=4)
+        small = max(grey.shape) <= 256  # every pixel of these counts
+        Image.fromarray(grey).save(buffer, "WEBP", quality=QUALITY, method=4, lossless=small)
         yield f"{folder.name}/{row['image']}.webp", buffer.getvalue()
         if row["mask"]:
             buffer = io.BytesIO()

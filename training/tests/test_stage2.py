@@ -1,6 +1,7 @@
 """Stage 2: views, supervision, gradients, and the four published defects as flags."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,16 @@ from versamammo.data import PreparedDataset, Schedule
 from versamammo.errors import TrainingError
 from versamammo.loop import StepBatches
 from versamammo.models.encoder import build_encoder
-from versamammo.stage2 import StudentTrainer, Views, learned_tasks, outcome_strata, refuse_unlabelled
+from versamammo.stage2 import (
+    StudentTrainer,
+    Views,
+    learned_tasks,
+    load_student,
+    outcome_strata,
+    refuse_unlabelled,
+    run,
+)
+from versamammo.store import open_store
 
 CPU = torch.device("cpu")
 
@@ -174,3 +184,41 @@ def test_frozen_stages_are_frozen_statistics_included(smoke: Config) -> None:
             assert torch.equal(after[name], value), name
     assert not torch.equal(after["net.blocks.1.0.conv_pw.weight"], before["net.blocks.1.0.conv_pw.weight"])
     assert not torch.equal(after["net.blocks.1.0.bn1.running_mean"], before["net.blocks.1.0.bn1.running_mean"])
+
+
+def test_a_student_goes_on_from_another(smoke: Config, tmp_path: Path) -> None:
+    """With a focus that the other lacks, its first logits are the other's; its manifest names it and its patients."""
+    assert smoke.stage2 is not None
+    plain = dataclasses.replace(smoke.stage2, steps=2, distillation_weight=0.0, focus_weight=0.0)
+    run(dataclasses.replace(smoke, stage2=plain), str(tmp_path / "plain"))
+    encoder, heads, before = load_student(open_store(str(tmp_path / "plain")))
+    how = dataclasses.replace(plain, focus_weight=1.0, start_run=str(tmp_path / "plain"))
+    config = dataclasses.replace(smoke, stage2=how)
+    data = PreparedDataset(config.data.sets, ("validation",), config.input)
+    student = StudentTrainer(config, how, CPU, data, None).student.eval()
+    images = data.tensors(range(4))
+    with torch.inference_mode():
+        logits = student(images)[1]
+        for name, value in logits.items():
+            torch.testing.assert_close(
+                value, encoder(images) @ heads[f"{name}.weight"].float().T + heads[f"{name}.bias"]
+            )
+    run(config, str(tmp_path / "next"))
+    after = load_student(open_store(str(tmp_path / "next")))[2]
+    assert after["startStudentSha256"] == before["files"]["student.pt"]["sha256"]
+    fewer = dataclasses.replace(config, tasks={"density": config.tasks["density"]})
+    with pytest.raises(TrainingError, match="heads for other tasks"):
+        StudentTrainer(fewer, how, CPU, data, None)
+
+
+def test_published_weights_are_of_half_precision(smoke: Config, tmp_path: Path) -> None:
+    assert smoke.stage2 is not None
+    run(
+        dataclasses.replace(smoke, stage2=dataclasses.replace(smoke.stage2, steps=2, distillation_weight=0.0)),
+        str(tmp_path),
+    )
+    encoder, _, _ = load_student(open_store(str(tmp_path)))
+    for name, value in encoder.state_dict().items():
+        assert value.dtype in (torch.float32, torch.int64)
+        if value.is_floating_point() and value.ndim > 1:
+            assert torch.equal(value, value.half().float()), name

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from versamammo import bootstrap, distributed, metrics, soup, stage2
-from versamammo.config import Ablate, Config, Soup, overridden, section
+from versamammo import bootstrap, distributed, metrics, stage2
+from versamammo.config import Ablate, Config, overridden, section
 from versamammo.data import DECODED, PreparedDataset, read_cases, read_grey
 from versamammo.errors import TrainingError
 from versamammo.models.encoder import Encoder
@@ -53,29 +53,34 @@ class Measure:
 def run(config: Config, run_uri: str) -> None:
     """Train every variant on every fold, as many at once as `ablate.jobs`; print the table. Done pairs are not repeated."""
     how = section(config, "ablate", Ablate)
+    for overrides in how.variants.values():
+        overridden(config, overrides)  # a wrong key stops here, not after hours
     store = open_store(run_uri)
     if not isinstance(store, FolderStore):
         raise TrainingError("bad-config", "ablate works in a folder: give --run a path.")
     sets = [write_folds(folder, store.root, how.folds) for folder in config.data.sets]
-    jobs = [(name, fold) for fold in range(how.folds) for name in (*how.variants, *how.means)]
+    jobs = [(name, fold) for fold in range(how.folds) for name in how.variants]
     waiting = [job for job in jobs if store.get(scores_key(*job)) is None]
     decode(config.data.sets)
-    context, running = multiprocessing.get_context("fork"), {}
+    context, running, failed = multiprocessing.get_context("fork"), {}, []
     while waiting or running:
         for job, process in list(running.items()):
             if not process.is_alive():
                 del running[job]
+                failed += [job] if process.exitcode else []
                 print(f"{time.strftime('%H:%M:%S')} {job[0]}, fold {job[1]}: exit {process.exitcode}", flush=True)
         for job in waiting[:]:
-            parts = [(part, job[1]) for part in how.means.get(job[0], [])]
-            if any(part in running or part in waiting for part in parts) or len(running) >= how.jobs:
-                continue
+            if len(running) >= how.jobs:
+                break
             waiting.remove(job)
             folders = [each[job[1]] for each in sets]
             running[job] = context.Process(target=one, args=(config, how, store, folders, *job))
             running[job].start()
         time.sleep(0.2)
     report(store, how)
+    if failed:
+        logs = ", ".join(f"runs/{name.replace(' ', '-')}-{fold}/log.txt" for name, fold in failed)
+        raise TrainingError("ablation-failed", f"{len(failed)} of {len(jobs)} trainings failed: see {logs}.")
 
 
 def write_folds(folder: str, root: Path, folds: int) -> list[str]:
@@ -87,7 +92,9 @@ def write_folds(folder: str, root: Path, folds: int) -> list[str]:
     for fold in range(folds):
         target = root / "folds" / f"{fold}-of-{folds}" / source.root.name
         target.mkdir(parents=True, exist_ok=True)
-        rows = [{**case.row, "split": "validation" if fold_of(case.patient, folds) == fold else "train"} for case in cases]
+        rows = [
+            {**case.row, "split": "validation" if fold_of(case.patient, folds) == fold else "train"} for case in cases
+        ]
         FolderStore(target).put("cases.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
         for name in ("images", "masks"):
             if (source.root / name).exists() and not (target / name).exists():
@@ -119,21 +126,13 @@ def one(config: Config, how: Ablate, store: FolderStore, sets: list[str], name: 
     with (place / "log.txt").open("a") as log:
         sys.stdout = sys.stderr = log
         try:
-            own = dataclasses.replace(variant(config, how, store, name, fold), data=dataclasses.replace(config.data, sets=sets))
-            (soup if name in how.means else stage2).run(own, str(place))
+            own = overridden(config, how.variants[name])
+            own = dataclasses.replace(own, data=dataclasses.replace(own.data, sets=sets))
+            stage2.run(own, str(place))
             store.put(scores_key(name, fold), packed(score(own, open_store(str(place)))))
         except Exception:
             traceback.print_exc(file=log)
             raise SystemExit(1) from None
-
-
-def variant(config: Config, how: Ablate, store: FolderStore, name: str, fold: int) -> Config:
-    """The config of a variant, or of a mean of variants."""
-    if name not in how.means:
-        return overridden(config, how.variants[name])
-    parts = how.means[name]
-    runs = [str(store.root / "runs" / f"{part.replace(' ', '-')}-{fold}") for part in parts]
-    return dataclasses.replace(overridden(config, how.variants[parts[0]]), soup=Soup(runs))
 
 
 def score(config: Config, store: ObjectStore) -> dict[str, Measure]:
@@ -171,7 +170,9 @@ def pooled(encoder: Encoder, data: PreparedDataset, config: Config, device: torc
     """Pooled features of every image on the device, float32 [n, width]."""
     encoder = encoder.to(device).eval()
     loader = torch.utils.data.DataLoader(data, batch_size=32, num_workers=config.data.workers)
-    return torch.cat([encoder(images.to(device).contiguous(memory_format=torch.channels_last)).float() for images in loader])
+    return torch.cat(
+        [encoder(images.to(device).contiguous(memory_format=torch.channels_last)).float() for images in loader]
+    )
 
 
 def probe(x: Tensor, y: Tensor, answers: int) -> nn.Linear:
@@ -202,7 +203,9 @@ def unit(vectors: Tensor) -> np.ndarray:
 
 def packed(found: dict[str, Measure]) -> bytes:
     body = io.BytesIO()
-    flat = {f"{name}|{f.name}": np.asarray(getattr(m, f.name)) for name, m in found.items() for f in dataclasses.fields(m)}
+    flat = {
+        f"{name}|{f.name}": np.asarray(getattr(m, f.name)) for name, m in found.items() for f in dataclasses.fields(m)
+    }
     np.savez_compressed(body, **flat)
     return body.getvalue()
 
@@ -220,7 +223,7 @@ def report(store: ObjectStore, how: Ablate) -> None:
     """Print each measure's mean over folds, per variant, and its difference to the first variant with a 95 % interval."""
     scores = {
         name: {fold: unpacked(body) for fold in range(how.folds) if (body := store.get(scores_key(name, fold)))}
-        for name in (*how.variants, *how.means)
+        for name in how.variants
     }
     first = next(iter(how.variants))
     for measure in next(iter(scores[first].values()), {}):

@@ -16,7 +16,6 @@ STAGES = {
     "stage1": "self-supervised teacher",
     "stage2": "student: labels, distillation, consistency between resolutions",
     "ablate": "variants of stage 2, compared by cross-validation over patients",
-    "soup": "the mean of several runs' students, as the stage 2 of this run",
     "heads": "heads on the frozen encoder",
     "answers": "question encoder, router, answer head and gate",
     "export": "the model bundle",

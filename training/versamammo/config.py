@@ -193,6 +193,8 @@ class Stage2:
     focus_area: float = 0.2
     #: Start from the stage-1 teacher of the same run where backbones agree.
     from_teacher: bool = False
+    #: Start from the student of this run's stage 2 (folder or s3://), of the same backbone and tasks; null: from `init`.
+    start_run: str | None = None
     #: Run (folder or s3://) whose stage 1 holds the teacher; null: this run.
     teacher_run: str | None = None
     #: The first `small_steps` steps see the high-resolution view at this (height, width).
@@ -233,21 +235,11 @@ class Stage2:
 
 
 @dataclass(frozen=True)
-class Soup:
-    """Students of several runs of one recipe, averaged weight by weight."""
-
-    #: Folders or s3:// of two runs or more, of one backbone, input and set of tasks.
-    runs: list[str]
-
-
-@dataclass(frozen=True)
 class Ablate:
     """Variants of stage 2, trained on all patients but a fold's and judged on the fold's."""
 
     #: Name → overrides of this config (`key=value`); differences are to the first.
     variants: dict[str, list[str]]
-    #: Name → variants whose students are averaged weight by weight.
-    means: dict[str, list[str]] = field(default_factory=dict)
     folds: int = 3
     #: Trained at once.
     jobs: int = 1
@@ -338,7 +330,6 @@ class Config:
     runtime: Runtime = field(default_factory=Runtime)
     stage1: Stage1 | None = None
     stage2: Stage2 | None = None
-    soup: Soup | None = None
     ablate: Ablate | None = None
     heads: Heads | None = None
     answers: Answers | None = None

@@ -41,7 +41,7 @@ def run(config: Config, run_uri: str) -> None:
         validation.preload()
         teacher_store = open_store(how.teacher_run) if how.teacher_run else store
         teacher = load_teacher(teacher_store) if how.distillation_weight or how.from_teacher else None
-        fingerprint = loop.fingerprint(config, "stage2", data) + teacher_id(teacher_store, teacher)
+        fingerprint = loop.fingerprint(config, "stage2", data) + teacher_id(teacher_store, teacher) + start_id(how)
         targets = teacher_features(store, teacher, data, how, config, device) if how.distillation_weight else None
         trainer = StudentTrainer(config, how, device, validation, teacher)
         strata = outcome_strata(data.cases)
@@ -90,6 +90,16 @@ def teacher_id(store: ObjectStore, teacher: Encoder | None) -> str:
         return "-no-teacher"
     manifest = read_manifest(store, "stage1/manifest.json", "train the teacher with `stage1` first.")
     return "-" + manifest["files"]["teacher.pt"]["sha256"][:16]
+
+
+def start_id(how: Stage2) -> str:
+    """Part of the fingerprint: which student it starts from; nothing where from none."""
+    if how.start_run is None:
+        return ""
+    manifest = read_manifest(
+        open_store(how.start_run), "stage2/manifest.json", "train that student with `stage2` first."
+    )
+    return "-" + manifest["files"]["student.pt"]["sha256"][:16]
 
 
 def teacher_features(
@@ -204,6 +214,8 @@ class StudentTrainer:
         self.student, self.average = (build_student(config, how, self.tasks) for _ in range(2))
         if how.from_teacher and teacher is not None:
             self.student.encoder.load_backbone(teacher)
+        if how.start_run:
+            self.student.start_from(*load_student(open_store(how.start_run))[:2])
         self.average.load_state_dict(self.student.state_dict())
         self.average.requires_grad_(False).eval()
         self.student.encoder.freeze(how.freeze_stages)
@@ -391,20 +403,26 @@ def publish_student(
     heads = {name.removeprefix("heads."): value for name, value in best.items() if name.startswith("heads.")}
     body = pack({"encoder": halved(encoder), "heads": heads})
     store.put("stage2/student.pt", body)
-    teacher = store.get("stage1/manifest.json") if trainer.how.distillation_weight else None
+    how = trainer.how
+    start = read_manifest(open_store(how.start_run), "stage2/manifest.json", "") if how.start_run else None
+    summary = loop.data_summary(data)
+    if start:
+        summary["patientHashes"] = sorted({*summary["patientHashes"], *start["data"]["patientHashes"]})
+    teacher = store.get("stage1/manifest.json") if how.distillation_weight else None
     manifest = {
         "schema": "versamammo-stage/1",
         "stage": "stage2",
         "fingerprint": fingerprint,
         "seed": config.seed,
-        "steps": trainer.how.steps,
+        "steps": how.steps,
         "bestStep": trainer.best["step"],
-        "backbone": trainer.how.backbone,
+        "backbone": how.backbone,
         "size": [config.input.height, config.input.width],
         "channels": config.input.channels,
         "input": config.input.manifest(),
         "tasks": {name: task.values for name, task in trainer.tasks.items()},
-        "data": loop.data_summary(data),
+        "data": summary,
+        "startStudentSha256": start["files"]["student.pt"]["sha256"] if start else None,
         "teacherManifestSha256": hashlib.sha256(teacher).hexdigest() if teacher else None,
         "validation": {k: v for k, v in history[trainer.best["step"] - 1].items() if k.startswith("validation/")},
         "files": {"student.pt": describe(body)},
@@ -418,4 +436,4 @@ def load_student(store: ObjectStore) -> tuple[Encoder, dict[str, Tensor], dict[s
     state = unpack(read_file(store, "stage2", "student.pt", manifest))
     size = (manifest["size"][0], manifest["size"][1])
     encoder = frozen_encoder(manifest["backbone"], manifest["channels"], size, state["encoder"])
-    return encoder, state["heads"], manifest
+    return encoder, {name: tensor.float() for name, tensor in state["heads"].items()}, manifest

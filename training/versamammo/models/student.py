@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from versamammo.config import Task
+from versamammo.errors import TrainingError
 from versamammo.models.encoder import Encoder
 
 
@@ -36,3 +39,16 @@ class Student(nn.Module):
     def logits(self, pooled: Tensor) -> dict[str, Tensor]:
         dropped = self.dropout(pooled)
         return {name: head(dropped) for name, head in self.heads.items()}
+
+    def start_from(self, encoder: Encoder, heads: Mapping[str, Tensor]) -> None:
+        """Another student's weights. Where it had no focus, the focus stays new and the heads leave it out at first: the
+        logits are the other's."""
+        if (encoder.focus is None) == (self.encoder.focus is None):
+            self.encoder.load(encoder.state_dict())
+        else:
+            self.encoder.load_backbone(encoder)
+        own = self.heads.state_dict()
+        if own.keys() != heads.keys():
+            raise TrainingError("weights-mismatch", "The student to start from has heads for other tasks.")
+        for name, tensor in own.items():
+            tensor.zero_()[tuple(slice(n) for n in heads[name].shape)] = heads[name]
