@@ -25,6 +25,8 @@ class ScanPool {
   /** How many memories the threads have, by name of the segments. */
   readonly #told = new Map<number, number>();
   #scanners = new Scanners(0);
+  /** Of this thread alone. */
+  #own: ScanTask | undefined;
   /** Tasks whose scans are wanted still. */
   readonly #wanted = new Set<ScanTask>();
   #waiting = 0;
@@ -36,15 +38,13 @@ class ScanPool {
     return this.#threads;
   }
 
-  /** The best rows that each thread found, in no order; this thread scans alone. */
+  /** The best rows, in no order, found by this thread alone. */
   scanHere(segments: VectorSegments, asked: Asked): Found[] {
-    const task = this.#open(segments, asked);
-    try {
-      if (task.enter()) this.#scanners.scan(task);
-      return task.found();
-    } finally {
-      task.stop();
-    }
+    const scan = this.#scanOf(segments, asked);
+    if (this.#own?.suits(scan, 1) !== true) this.#own = ScanTask.withRoomFor(scan, 1);
+    this.#own.open(scan, 0);
+    if (this.#own.enter()) this.#scanners.scan(this.#own);
+    return this.#own.found();
   }
 
   /**
@@ -53,7 +53,7 @@ class ScanPool {
    */
   async scan(segments: VectorSegments, asked: Asked, signal?: AbortSignal): Promise<Found[]> {
     if (this.#threads.length === 0) this.#start();
-    const task = this.#open(segments, asked);
+    const task = this.#open(this.#scanOf(segments, asked));
     this.#wanted.add(task);
     try {
       this.#ring(this.#threads.length - 1);
@@ -81,12 +81,15 @@ class ScanPool {
     this.#ring(this.#threads.length);
   }
 
-  #open({ name, layout, memories }: VectorSegments, asked: Asked): ScanTask {
+  /** All threads have the segments afterwards. */
+  #scanOf({ name, layout, memories }: VectorSegments, asked: Asked): Scan {
     for (const memory of memories.slice(this.#told.get(name) ?? 0))
       this.#tell({ type: 'segment', name, layout, memory });
     this.#told.set(name, memories.length);
+    return { segments: name, ...asked };
+  }
 
-    const scan = { segments: name, ...asked };
+  #open(scan: Scan): ScanTask {
     const free = this.#tasks.filter((task) => task.isFree && !this.#wanted.has(task));
     const threads = this.#threads.length + 1;
     const task =
