@@ -20,7 +20,7 @@ export { ImagingError, type ImagingErrorCode } from './errors.ts';
 export type * from './grey-image.ts';
 export { type ImageFacts, type Inspection, inspect, type Statistics } from './inspect.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
-export { type ModelTensor, toModelInput } from './model-input.ts';
+export { type ModelTensor, tensorSize, toModelInput } from './model-input.ts';
 export { encodePhantomDicom, encodePhantomPng } from './phantom/encode-phantom.ts';
 export { type Phantom, type PhantomLesion, phantom } from './phantom/phantom.ts';
 export type { PhantomCluster, PhantomMass, PhantomOptions } from './phantom/phantom-options.ts';

@@ -17,16 +17,23 @@ export interface ModelTensor {
 
 /**
  * As `ModelInput` says: prepared at `preparedLongSide` (16 bits), resized to height × width, normalised. With `pad`
- * the image is scaled (up or down) by min(height / rows, width / columns), sides rounded half up.
+ * the image is scaled (up or down) by min(height / rows, width / columns), sides rounded half up. `data`: where the
+ * tensor is written, fresh memory by default; [channels, height, width], or `RangeError`.
  */
-export function toModelInput(mammogram: Mammogram, input: ModelInput): ModelTensor {
+export function toModelInput(
+  mammogram: Mammogram,
+  input: ModelInput,
+  data: Float32Array = new Float32Array(tensorSize(input)),
+): ModelTensor {
+  if (data.length !== tensorSize(input))
+    throw new RangeError(`A tensor of ${tensorSize(input)} numbers does not fit into ${data.length}.`);
   const prepared = resizeToPrepared(mammogram, input.preparedLongSide);
   const size = prepared.pixels.length;
   const image = { ...prepared, pixels: new Float32Array(borrow(4 * size), 0, size) };
   roundIntensities(prepared.pixels, image.pixels);
   const { rows, columns, top } = placement(image, input);
   const fitted = resize(image, rows, columns);
-  const data = normalise(fitted, top, input);
+  normalise(fitted, top, input, data);
   giveBack(image.pixels);
   const toPrepared: Affine = [image.columns / columns, 0, 0, 0, image.rows / rows, -top * (image.rows / rows)];
   return {
@@ -37,6 +44,11 @@ export function toModelInput(mammogram: Mammogram, input: ModelInput): ModelTens
     toCanonical: compose(toPrepared, prepared.toCanonical),
     toSource: compose(toPrepared, prepared.toSource),
   };
+}
+
+/** Numbers in a tensor of one image. */
+export function tensorSize({ channels, height, width }: ModelInput): number {
+  return channels * height * width;
 }
 
 function placement(image: FloatImage, { fit, height, width }: ModelInput) {
@@ -52,20 +64,31 @@ function normalise(
   { pixels, rows, columns }: FloatImage,
   top: number,
   { channels, height, width, mean, deviation }: ModelInput,
-) {
+  data: Float32Array,
+): void {
   const size = height * width;
-  const data = new Float32Array(channels * size);
   for (let c = 0; c < channels; c++) {
     const [m, d] = [mean[c] ?? 0, deviation[c] ?? 1];
     // Grey as three channels mostly has one mean and one deviation: the plane is computed once.
     const like = mean.findIndex((other, i) => other === m && deviation[i] === d);
     if (like >= 0 && like < c) data.copyWithin(c * size, like * size, (like + 1) * size);
     else {
-      const channel = data.subarray(c * size, (c + 1) * size).fill((0 - m) / d);
-      for (let y = 0; y < rows; y++)
-        for (let x = 0, at = (top + y) * width, from = y * columns; x < columns; x++)
-          channel[at + x] = ((pixels[from + x] as number) - m) / d;
+      const channel = data.subarray(c * size, (c + 1) * size);
+      if (rows * columns < size) channel.fill((0 - m) / d);
+      for (let y = 0; y < rows; y++) normaliseRow(pixels, y * columns, columns, m, d, channel, (top + y) * width);
     }
   }
-  return data;
+}
+
+/** A call of its own for each row, as resizing has it. */
+function normaliseRow(
+  pixels: Float32Array,
+  from: number,
+  count: number,
+  mean: number,
+  deviation: number,
+  channel: Float32Array,
+  to: number,
+): void {
+  for (let x = 0; x < count; x++) channel[to + x] = ((pixels[from + x] as number) - mean) / deviation;
 }

@@ -1,6 +1,6 @@
 // openRunner: a bundle's ONNX sessions on the current thread.
 import { Tokenizer } from '@huggingface/tokenizers';
-import { type ModelTensor, toModelInput } from '@versamammo/imaging';
+import { type ModelTensor, tensorSize, toModelInput } from '@versamammo/imaging';
 import {
   type Answers,
   type Box,
@@ -81,24 +81,26 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     return Object.fromEntries(outputs.map(({ name }) => [name, numbersOf(results[name])]));
   }
 
-  /** Vector, the map that support looks at, and all maps where asked, of images of the model's input size, in one run. */
-  async function encode(inputs: ModelTensor[], withMaps: boolean): Promise<Tensors[]> {
-    const size = input.channels * input.height * input.width;
-    const [only] = inputs;
-    const data = inputs.length === 1 && only ? only.data : new Float32Array(size * inputs.length);
-    if (inputs.length > 1)
-      inputs.forEach((tensor, i) => {
-        data.set(tensor.data, i * size);
-      });
+  /** The encoder's input of so many images: one memory, which every run overwrites. */
+  let memory = new Float32Array(tensorSize(input));
+  function batchOf(count: number): Float32Array {
+    const size = tensorSize(input) * count;
+    if (memory.length < size) memory = new Float32Array(size);
+    return memory.subarray(0, size);
+  }
+
+  /** Vector, the map that support looks at, and all maps where asked, of the images in `batch`, in one run. */
+  async function encode(batch: Float32Array, withMaps: boolean): Promise<Tensors[]> {
+    const count = batch.length / tensorSize(input);
     const maps = withMaps ? encoder.maps : supportMap ? [supportMap] : [];
     const outputs = [encoder.vector, ...maps.map(({ tensor }) => tensor)];
-    const dims = [inputs.length, input.channels, input.height, input.width];
-    const batch = await run(encoder.file, { [encoder.input.name]: new Tensor('float32', data, dims) }, outputs);
-    return inputs.map((_, i) =>
+    const dims = [count, input.channels, input.height, input.width];
+    const results = await run(encoder.file, { [encoder.input.name]: new Tensor('float32', batch, dims) }, outputs);
+    return Array.from({ length: count }, (_, i) =>
       Object.fromEntries(
         outputs.map(({ name }) => {
-          const values = batch[name] ?? new Float32Array();
-          const each = values.length / inputs.length;
+          const values = tensorOf(results, { name });
+          const each = values.length / count;
           return [name, values.subarray(i * each, (i + 1) * each)];
         }),
       ),
@@ -127,7 +129,7 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     const result: Results['image'] = {
       vector: tensorOf(outputs, encoder.vector).slice(),
       support: await supportOf(outputs),
-      maps: wants.maps ? encoder.maps.map((map) => mapOf(outputs, map)) : null,
+      maps: wants.maps ? encoder.maps.map((map) => mapOf(outputs, map)).map(copied) : null,
       regions: [],
       logits: {},
       detections: [],
@@ -165,7 +167,7 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
 
   function mapOf(outputs: Tensors, { tensor: { name, shape }, stride }: MapSpec): FeatureMap {
     const [channels = 0, height = 0, width = 0] = shape.slice(1).map(Number);
-    return { name, channels, height, width, stride, data: (outputs[name] ?? new Float32Array()).slice() };
+    return { name, channels, height, width, stride, data: tensorOf(outputs, { name }) };
   }
 
   async function supportOf(outputs: Tensors): Promise<Support | null> {
@@ -257,8 +259,8 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
   }: Extract<Job, { kind: 'explain' }>): Promise<Results['explain']> {
     const sides = [];
     for (const [mammogram, box] of [[query, queryBox] as const, [neighbour, null] as const]) {
-      const tensor = toModelInput(mammogram, input);
-      const [outputs = {}] = await encode([tensor], true);
+      const tensor = toModelInput(mammogram, input, batchOf(1));
+      const [outputs = {}] = await encode(tensor.data, true);
       const maps = encoder.maps.map((map) => mapOf(outputs, map)).sort((a, b) => b.stride - a.stride);
       const map = maps.find(({ height, width }) => height * width >= LEAST_CELLS) ?? maps.at(-1);
       if (!map) throw new RangeError('the encoder has no feature map');
@@ -276,17 +278,24 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
 
   /** Consecutive image jobs share one run of the encoder. */
   async function images(jobs: Extract<Job, { kind: 'image' }>[]): Promise<Outcome[]> {
-    const prepared = jobs.map(({ mammogram }) => attempt(() => toModelInput(mammogram, input)));
-    const tensors = prepared.flatMap((entry) => ('value' in entry ? [entry.value] : []));
+    const size = tensorSize(input);
+    const batch = batchOf(jobs.length);
+    let count = 0;
+    const prepared = jobs.map(({ mammogram }) =>
+      attempt(() => {
+        const tensor = toModelInput(mammogram, input, batch.subarray(count * size, (count + 1) * size));
+        return { tensor, place: count++ };
+      }),
+    );
     const withMaps = jobs.some(({ wants }) => needsMaps(wants));
-    const encoded = tensors.length === 0 ? [] : await encode(tensors, withMaps);
+    const encoded = count === 0 ? [] : await encode(batch.subarray(0, count * size), withMaps);
     const outcomes: Outcome[] = [];
     for (const [i, { mammogram, wants }] of jobs.entries()) {
       const entry = prepared[i];
       if (!entry || 'error' in entry) outcomes.push(entry ?? { error: { code: 'worker-failed', message: 'no input' } });
       else {
-        const outputs = encoded[tensors.indexOf(entry.value)] ?? {};
-        outcomes.push(await settle(() => image(mammogram, wants, entry.value, outputs)));
+        const { tensor, place } = entry.value;
+        outcomes.push(await settle(() => image(mammogram, wants, tensor, encoded[place] ?? {})));
       }
     }
     return outcomes;
@@ -310,9 +319,11 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
   };
 }
 
-function tensorOf(tensors: Tensors, { name }: TensorSpec): Float32Array {
+function tensorOf(tensors: Tensors, { name }: Pick<TensorSpec, 'name'>): Float32Array {
   return tensors[name] ?? new Float32Array();
 }
+
+const copied = (map: FeatureMap): FeatureMap => ({ ...map, data: map.data.slice() });
 
 /** cuda where it was asked for and works; else the CPU, with the reason. */
 async function loadEncoder(

@@ -38,34 +38,37 @@ function nearestSimilarity(
   { k, count }: SupportSpec,
   dimension: number,
 ): number {
+  // Ascending: the first gives way.
   const nearest = new Float64Array(Math.min(k, count)).fill(-2);
   for (let i = 0; i < count; i++) {
     const similarity = dot(vectors, i * dimension, vector);
-    if (similarity > (nearest[0] ?? 0)) {
-      nearest[0] = similarity;
-      nearest.sort();
-    }
+    if (similarity <= (nearest[0] as number)) continue;
+    let place = 0;
+    for (; place + 1 < nearest.length && (nearest[place + 1] as number) < similarity; place++)
+      nearest[place] = nearest[place + 1] as number;
+    nearest[place] = similarity;
   }
   return nearest.reduce((a, b) => a + b, 0) / nearest.length;
 }
 
 /** Root mean square of what a map's grid means, standardised, have beside the components. */
 function distanceOf(map: FeatureMap, description: Float32Array, { grid, components }: AppearanceSpec): number {
-  const left = gridMeans(map, grid);
-  const count = left.length;
-  for (let j = 0; j < count; j++) left[j] = ((left[j] ?? 0) - (description[j] ?? 0)) / (description[count + j] ?? 1);
-  for (let i = 0; i < components; i++) {
-    const at = (2 + i) * count;
-    // Components are orthonormal, so taking one away leaves the share of the next as it was.
-    const share = dot(description, at, left);
-    for (let j = 0; j < count; j++) left[j] = (left[j] as number) - share * (description[at + j] as number);
-  }
-  return Math.sqrt(left.reduce((sum, value) => sum + value * value, 0) / count);
+  const means = gridMeans(map, grid);
+  const count = means.length;
+  for (let j = 0; j < count; j++)
+    means[j] = ((means[j] as number) - (description[j] as number)) / (description[count + j] as number);
+  // Components are orthonormal: what they explain of the square is the sum of their shares' squares.
+  let left = dot(means, 0, means);
+  for (let i = 0; i < components; i++) left -= dot(description, (2 + i) * count, means) ** 2;
+  return Math.sqrt(Math.max(0, left) / count);
 }
 
 /** Of `b` and as many numbers of `a` from `at` on; four sums at a time, so that none waits for another. */
-function dot(a: Float32Array, at: number, b: Float32Array | Float64Array): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+function dot(a: Float32Array, at: number, b: Float32Array): number {
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
   let j = 0;
   for (; j + 3 < b.length; j += 4) {
     s0 += (a[at + j] as number) * (b[j] as number);
@@ -77,25 +80,31 @@ function dot(a: Float32Array, at: number, b: Float32Array | Float64Array): numbe
   return s0 + s1 + s2 + s3;
 }
 
-/** [channels, rows, columns]. */
-function gridMeans({ channels, height, width, data }: FeatureMap, [rows, columns]: [number, number]): Float64Array {
-  const spans = (size: number, cells: number) =>
-    Array.from({ length: cells }, (_, i) => {
-      const from = Math.floor((i * size) / cells);
-      return { from, to: Math.max(from + 1, Math.floor(((i + 1) * size) / cells)) };
-    });
+/** [channels, rows, columns] */
+function gridMeans({ channels, height, width, data }: FeatureMap, [rows, columns]: [number, number]): Float32Array {
   const [down, across] = [spans(height, rows), spans(width, columns)];
-  const means = new Float64Array(channels * rows * columns);
+  const means = new Float32Array(channels * rows * columns);
   let at = 0;
   for (let c = 0; c < channels; c++)
-    for (const row of down)
-      for (const column of across) {
-        let sum = 0;
-        for (let y = row.from; y < row.to; y++)
-          for (let x = column.from; x < column.to; x++) sum += data[(c * height + y) * width + x] as number;
-        means[at++] = sum / ((row.to - row.from) * (column.to - column.from));
-      }
+    for (const [y0, y1] of down)
+      for (const [x0, x1] of across) means[at++] = meanOf(data, c * height, width, x0, y0, x1, y1);
   return means;
+}
+
+/** Where each of `cells` begins and ends. */
+function spans(size: number, cells: number): [number, number][] {
+  return Array.from({ length: cells }, (_, i) => {
+    const from = Math.floor((i * size) / cells);
+    return [from, Math.max(from + 1, Math.floor(((i + 1) * size) / cells))];
+  });
+}
+
+/** Of a window of the plane whose rows begin at row `top`. */
+function meanOf(data: Float32Array, top: number, width: number, x0: number, y0: number, x1: number, y1: number) {
+  let sum = 0;
+  for (let y = y0; y < y1; y++)
+    for (let at = (top + y) * width + x0, end = at + x1 - x0; at < end; at++) sum += data[at] as number;
+  return sum / ((y1 - y0) * (x1 - x0));
 }
 
 /** Where `value` lies among 101 ascending quantiles, 0 to 1, linear in between. */
