@@ -77,6 +77,18 @@ export function macroAuc(has: (0 | 1)[][], scores: number[][], exclusive: boolea
   return (weights) => mean(each.map((metric) => metric(weights)).filter((value) => !Number.isNaN(value)));
 }
 
+/** Mean −ln of the probability that the truth was given, in nats; where labels do not exclude each other, of each label apart. */
+export function surprise(has: (0 | 1)[][], scores: number[][], exclusive: boolean): Metric {
+  const nats = (p = 0) => -Math.log(Math.max(1e-7, p));
+  return meanOf(
+    has.map((row, i) => {
+      const scored = scores[i] ?? [];
+      if (exclusive) return nats(scored[row.indexOf(1)]);
+      return mean(row.map((there, label) => nats(there === 1 ? scored[label] : 1 - (scored[label] ?? 0))));
+    }),
+  );
+}
+
 function auc(positive: boolean[], score: number[]): Metric {
   const order = score.map((_, i) => i).sort((a, b) => (score[a] ?? 0) - (score[b] ?? 0));
   return (weights) => {

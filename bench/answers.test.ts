@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { adapterNamed, prepareDataset } from '@versamammo/datasets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { balancedAccuracy, drawPatients, interval, macroAuc, meanOf } from './_patient-intervals.ts';
+import { balancedAccuracy, drawPatients, interval, macroAuc, meanOf, surprise } from './_patient-intervals.ts';
 import measurement from './answers.ts';
 
 let folder: string;
@@ -49,6 +49,17 @@ describe('metrics', () => {
     const scores = [0.1, 0.4, 0.35, 0.35].map((p) => [1 - p, p]);
     expect(macroAuc(has, scores, true)(null)).toBe((2 + 1.5) / 4);
     expect(macroAuc(has, scores, true)(Float64Array.of(1, 1, 0, 1))).toBe(1);
+    const told: [0 | 1, 0 | 1][] = [
+      [0, 1],
+      [1, 1],
+    ];
+    const shares = [
+      [0.5, 0.25],
+      [0.5, 0.5],
+    ];
+    expect(surprise(told, shares, true)(null)).toBeCloseTo(1.5 * Math.LN2);
+    expect(surprise(told, shares, false)(Float64Array.of(1, 0))).toBeCloseTo(1.5 * Math.LN2);
+    expect(surprise(told, shares, false)(Float64Array.of(0, 1))).toBeCloseTo(Math.LN2);
   });
 
   it('are drawn by patient', () => {

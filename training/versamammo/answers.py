@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from versamammo import calibration, distributed
 from versamammo.checkpoint import describe, pack, publish, read_file, read_manifest, unpack
 from versamammo.config import Answers, Config, Task, head_tasks, section
-from versamammo.data import PreparedDataset, task_targets
+from versamammo.data import PreparedDataset, published, task_targets
 from versamammo.errors import TrainingError
 from versamammo.features import Features, cache_folder, extract
 from versamammo.gate import Gain, Gate, Sample, answer, fit
@@ -273,7 +273,8 @@ def run(config: Config, run_uri: str) -> None:
     sides = Side(train, vectors), Side(held, held_vectors)
     train_head(head, *sides, topics, asked, config, how, device)
     round_weights(head)
-    gate, floor, calibrated, gains = fit_gate(head, *sides, topics, asked, how.map)
+    shown = published(train.cases, config.export.reference if config.export else [])
+    gate, floor, calibrated, gains = fit_gate(head, *sides, shown, topics, asked, how.map)
     for t in topics:
         print(f"  {t.topic.name}: {calibrated[t.topic.name]}, neighbours: {gains[t.topic.name]}")
     print(f"gate: {gate}, similarity floor {floor:.2f}")
@@ -470,13 +471,30 @@ def voters(
 
 
 def fit_gate(
-    head: AnswerHead, train: Side, held: Side, topics: list[TopicTask], asked: tuple[Tensor, Tensor], map: str
+    head: AnswerHead,
+    train: Side,
+    held: Side,
+    shown: Sequence[int],
+    topics: list[TopicTask],
+    asked: tuple[Tensor, Tensor],
+    map: str,
 ) -> tuple[Gate, float, dict[str, dict[str, Any]], dict[str, Gain]]:
-    """Temperature per topic, then the gate, on validation patients with the training patients as archive; then abstention of the combined answer."""
+    """Temperature per topic, then the gate, on validation patients; then abstention of the combined answer.
+
+    Neighbours come from either archive that an answer may meet: all training patients, as where people have indexed
+    images like their own, and `shown` alone, the training images that the bundle carries. Fitted on the first only, the
+    gate trusts the strangers of the second too much.
+    """
     keys = [f"{c.dataset}/{c.patient}" for c in held.features.cases]
     archive_keys = [f"{c.dataset}/{c.patient}" for c in train.features.cases]
-    place, similarity = neighbours(held.vectors, keys, train.vectors, archive_keys, NEIGHBOURS)
-    floor = float(np.quantile(similarity[:, 0], 0.02))
+    archives = [np.array(rows, int) for rows in (range(len(archive_keys)), shown) if len(rows)]
+    found = []
+    for rows in archives:
+        place, similarity = neighbours(
+            held.vectors, keys, train.vectors[rows], [archive_keys[i] for i in rows], NEIGHBOURS
+        )
+        found.append((rows[place], similarity))
+    floor = float(np.quantile(found[0][1][:, 0], 0.02))
     said = topic_logits(head, held, topics, asked, map)
     samples: list[Sample] = []
     calibrated: dict[str, dict[str, Any]] = {}
@@ -491,9 +509,10 @@ def fit_gate(
             "prior": {label: float(share) for label, share in zip(t.labels, prior, strict=True)},
         }
         p = calibration.probabilities(logits, t.activation, temperature)
-        for k, i in enumerate(rows):
-            s, x = voters(t, place[i], similarity[i], says, floor)
-            samples.append(Sample(t.topic.name, keys[i], t.task.multilabel, p[k], s, x, prior, truth[k]))
+        for place, similarity in found:
+            for k, i in enumerate(rows):
+                s, x = voters(t, place[i], similarity[i], says, floor)
+                samples.append(Sample(t.topic.name, keys[i], t.task.multilabel, p[k], s, x, prior, truth[k]))
     gate, gains = fit(samples, [t.topic.name for t in topics], NEIGHBOURS)
     for t in topics:
         own = [s for s in samples if s.topic == t.topic.name]

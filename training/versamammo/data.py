@@ -376,6 +376,11 @@ def _quotas(weights: Sequence[float], batch: int) -> list[int]:
     return quotas
 
 
+def published(cases: Sequence[Case], sets: Sequence[str]) -> list[int]:
+    """Places of the images that a reference collection of these sets carries: may be released, and no duplicate of another."""
+    return [i for i, c in enumerate(cases) if c.dataset in sets and c.row["releasable"] and c.duplicate_of is None]
+
+
 def patient_hashes(cases: Iterable[Case]) -> list[str]:
     """Sorted hashes of the patients, each once."""
     return sorted({case.patient_hash for case in cases})

@@ -20,7 +20,7 @@ from versamammo import bundle, calibration, distributed, regions
 from versamammo.answers import ROUTER_ARRAYS, TrainedAnswers, load_answers
 from versamammo.appearance import appearance_of
 from versamammo.config import Answers, Config, Export, Heads, section
-from versamammo.data import Case, PreparedDataset
+from versamammo.data import Case, PreparedDataset, published
 from versamammo.decoder import LesionDecoder
 from versamammo.errors import TrainingError
 from versamammo.features import Features, extract
@@ -301,11 +301,7 @@ def reference_files(
                     "not-releasable", f"{record['name']} may not be published: take it out of export.reference."
                 )
             citations[record["name"]] = record
-    rows = [
-        i
-        for i, c in enumerate(train.cases)
-        if c.dataset in citations and c.row["releasable"] and c.duplicate_of is None
-    ]
+    rows = published(train.cases, list(citations))
     if not rows:
         return None
     lines = [_reference_record(train.cases[i], citations) for i in rows]

@@ -17,6 +17,8 @@ const input: ModelInput = {
   deviation: [0.25, 0.5, 1],
 };
 
+const bytesOf = ({ buffer }: Float32Array) => new Uint8Array(buffer);
+
 describe('prepareMammogram', () => {
   const mammogram = canonicalise(phantom(11, { longSide: 300 }).grey);
 
@@ -61,6 +63,24 @@ describe('toModelInput', () => {
     expect([at(0, 23, 0), at(0, 24, 0), at(0, 71, 95), at(0, 72, 95)]).toEqual([-2, 2, 2, -2]);
     expect([at(1, 50, 50), at(2, 50, 50)].map((value) => Number(value?.toFixed(5)))).toEqual([1.2, 0.7]);
     expect(mapBox(toCanonical, [0, 24, 96, 72])).toEqual([0, 0, 100, 50]);
+  });
+
+  it('is the same in memory that was used before, for pixels of the right size as for others', () => {
+    const used = new Float32Array(3 * 96 * 80).fill(Number.NaN);
+    const wave = Float32Array.from({ length: 96 * 80 }, (_, i) => (i % 977) / 976);
+    for (const rows of [96, 48]) {
+      const known = canonicalise(phantom(3, { longSide: 128 }).grey);
+      const mammogram = { ...known, pixels: wave.subarray(0, rows * 80), rows, columns: 80 };
+      const { data } = toModelInput(mammogram, input, used);
+      expect(data).toBe(used);
+      expect(Buffer.compare(bytesOf(data), bytesOf(toModelInput(mammogram, input).data))).toBe(0);
+      for (const c of [0, 1, 2]) {
+        const at = data[c * 96 * 80 + ((96 - rows) / 2) * 80 + 500] ?? 0;
+        expect(at).toBeCloseTo(((wave[500] ?? 0) - (input.mean[c] ?? 0)) / (input.deviation[c] ?? 1), 4);
+      }
+    }
+    const known = canonicalise(phantom(3, { longSide: 128 }).grey);
+    expect(() => toModelInput(known, input, used.subarray(1))).toThrow(RangeError);
   });
 
   it('stretches where the manifest says so', () => {

@@ -28,14 +28,17 @@ export function toModelInput(
   if (data.length !== tensorSize(input))
     throw new RangeError(`A tensor of ${tensorSize(input)} numbers does not fit into ${data.length}.`);
   const prepared = resizeToPrepared(mammogram, input.preparedLongSide);
+  const { rows, columns, top } = placement(prepared, input);
   const size = prepared.pixels.length;
-  const image = { ...prepared, pixels: new Float32Array(borrow(4 * size), 0, size) };
-  roundIntensities(prepared.pixels, image.pixels);
-  const { rows, columns, top } = placement(image, input);
-  const fitted = resize(image, rows, columns);
-  normalise(fitted, top, input, data);
-  giveBack(image.pixels);
-  const toPrepared: Affine = [image.columns / columns, 0, 0, 0, image.rows / rows, -top * (image.rows / rows)];
+  // Pixels of the right size already are rounded in the tensor itself: in its last plane, which is normalised last.
+  const fits = rows === prepared.rows && columns === prepared.columns && size === input.height * input.width;
+  const rounded = fits ? data.subarray(data.length - size) : new Float32Array(borrow(4 * size), 0, size);
+  roundIntensities(prepared.pixels, rounded);
+  normalise(resize({ ...prepared, pixels: rounded }, rows, columns), top, input, data);
+  giveBack(rounded);
+  const across = prepared.columns / columns;
+  const down = prepared.rows / rows;
+  const toPrepared: Affine = [across, 0, 0, 0, down, -top * down];
   return {
     data,
     channels: input.channels,
@@ -75,7 +78,7 @@ function normalise(
     else {
       const channel = data.subarray(c * size, (c + 1) * size);
       if (rows * columns < size) channel.fill((0 - m) / d);
-      for (let y = 0; y < rows; y++) normaliseRow(pixels, y * columns, columns, m, d, channel, (top + y) * width);
+      for (let y = 0; y < rows; y++) normaliseRow(pixels, y * columns, columns, m, 1 / d, channel, (top + y) * width);
     }
   }
 }
@@ -86,9 +89,9 @@ function normaliseRow(
   from: number,
   count: number,
   mean: number,
-  deviation: number,
+  factor: number,
   channel: Float32Array,
   to: number,
 ): void {
-  for (let x = 0; x < count; x++) channel[to + x] = ((pixels[from + x] as number) - mean) / deviation;
+  for (let x = 0; x < count; x++) channel[to + x] = ((pixels[from + x] as number) - mean) * factor;
 }
