@@ -20,6 +20,7 @@ import {
   type Metric,
   macroAuc,
   meanOf,
+  surprise,
 } from './_patient-intervals.ts';
 
 const root = join(import.meta.dirname, '..');
