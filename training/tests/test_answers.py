@@ -70,6 +70,13 @@ def test_neighbours_never_come_from_the_own_patient() -> None:
     assert similarity[0] == pytest.approx([0.1, 0.0])
 
 
+def test_neighbours_come_from_the_part_of_the_archive_that_is_asked_for() -> None:
+    archive = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+    place, similarity = neighbours(np.array([[1.0, 0.0]]), ["set/q"], archive, ["set/a", "set/b", "set/c"], 20, [2, 1])
+    assert place.tolist() == [[1, 2]]
+    assert similarity[0] == pytest.approx([0.8, 0.0])
+
+
 def test_int8_keeps_direction_in_a_quarter_of_the_size() -> None:
     class Text(nn.Module):
         def __init__(self) -> None:

@@ -1,8 +1,9 @@
 """Appearance: grid means by hand, and distances of what does and does not lie in the training images' span."""
 
 import numpy as np
+import pytest
 
-from versamammo.appearance import appearance_of, distance, grid_means
+from versamammo.appearance import appearance_of, distance, grid_means, inverted_of
 
 
 def test_grid_means_take_each_cell_by_floors() -> None:
@@ -31,3 +32,17 @@ def test_a_channel_that_never_moved_does_not_divide_by_nothing() -> None:
     train[:, 1] = 0
     _, description = appearance_of("map", train, train)
     assert np.isfinite(distance(grid_means(train), description)).all()
+
+
+def test_the_line_tells_inverses_half_way_also_on_images_that_lie_elsewhere() -> None:
+    rng = np.random.default_rng(4)
+    # One channel says how bright, the other which way round; brightness varies far more.
+    images = lambda n, bright, way: np.stack([  # noqa: E731
+        rng.normal(bright, 3, (n, 4, 4)), rng.normal(way, 0.2, (n, 4, 4))], 1)  # fmt: skip
+    entry, line = inverted_of("map", images(300, 0, 0.1), images(300, -1, 1.5))
+    assert (entry["grid"], line.shape) == ([2, 2], (9,))
+    score = lambda maps: grid_means(maps, (2, 2)) @ line[:-1] + line[-1]  # noqa: E731
+    assert np.median(score(images(300, 0, 0.1))) == pytest.approx(-1, abs=0.1)
+    assert np.median(score(images(300, -1, 1.5))) == pytest.approx(1, abs=0.1)
+    assert (score(images(100, 5, 0.2)) < 0).all()
+    assert (score(images(100, 5, 1.4)) > 0).all()

@@ -450,14 +450,20 @@ def topic_rows(features: Features, t: TopicTask) -> tuple[np.ndarray, np.ndarray
 
 
 def neighbours(
-    queries: np.ndarray, patients: Sequence[str], archive: np.ndarray, archive_patients: Sequence[str], count: int
+    queries: np.ndarray,
+    patients: Sequence[str],
+    archive: np.ndarray,
+    archive_patients: Sequence[str],
+    count: int,
+    among: Sequence[int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places [n, count] and similarities of the nearest archive images that are not the query's own patient's."""
-    similarity = queries @ archive.T
-    own = np.asarray(patients)[:, None] == np.asarray(archive_patients)[None]
+    """Places [n, count] and similarities of the nearest archive images (`among` these alone) that are not the query's own patient's."""
+    rows = np.arange(len(archive)) if among is None else np.asarray(among, int)
+    similarity = queries @ archive[rows].T
+    own = np.asarray(patients)[:, None] == np.asarray(archive_patients)[rows][None]
     similarity = np.where(own, -2.0, similarity)
     order = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
-    return order, np.take_along_axis(similarity, order, 1)
+    return rows[order], np.take_along_axis(similarity, order, 1)
 
 
 def voters(
@@ -487,13 +493,11 @@ def fit_gate(
     """
     keys = [f"{c.dataset}/{c.patient}" for c in held.features.cases]
     archive_keys = [f"{c.dataset}/{c.patient}" for c in train.features.cases]
-    archives = [np.array(rows, int) for rows in (range(len(archive_keys)), shown) if len(rows)]
-    found = []
-    for rows in archives:
-        place, similarity = neighbours(
-            held.vectors, keys, train.vectors[rows], [archive_keys[i] for i in rows], NEIGHBOURS
-        )
-        found.append((rows[place], similarity))
+    found = [
+        neighbours(held.vectors, keys, train.vectors, archive_keys, NEIGHBOURS, rows)
+        for rows in (range(len(archive_keys)), shown)
+        if len(rows)
+    ]
     floor = float(np.quantile(found[0][1][:, 0], 0.02))
     said = topic_logits(head, held, topics, asked, map)
     samples: list[Sample] = []

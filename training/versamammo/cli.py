@@ -19,6 +19,7 @@ STAGES = {
     "heads": "heads on the frozen encoder",
     "answers": "question encoder, router, answer head and gate",
     "export": "the model bundle",
+    "support": "what lies outside, fitted anew for a bundle that is there",
     "evaluate": "metrics, baselines and model card",
     "model_card": "recompute the committed model card, and fail where it differs",
 }

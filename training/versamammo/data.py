@@ -207,6 +207,9 @@ class PreparedDataset(torch.utils.data.Dataset[Tensor]):
     `dataset[i]` is the unaugmented tensor [channels, height, width] of `dataset.cases[i]`.
     """
 
+    #: What was done to the images, part of what features are kept under.
+    variant = ""
+
     def __init__(self, sets: Sequence[str], splits: Sequence[str], spec: ModelInput, cache: bool = True) -> None:
         self.cases = read_cases(sets, splits)
         self.spec = spec
@@ -263,6 +266,19 @@ class PreparedDataset(torch.utils.data.Dataset[Tensor]):
     @property
     def sources(self) -> list[str]:
         return list(dict.fromkeys(case.dataset for case in self.cases))
+
+
+class Inverted(PreparedDataset):
+    """The same images with grey values inverted inside the breast; the background stays black."""
+
+    variant = "inverted"
+
+    def __init__(self, images: PreparedDataset) -> None:
+        self.cases, self.spec, self._cache, self._masks = images.cases, images.spec, None, {}
+
+    def grey(self, index: int) -> Grey:
+        grey = super().grey(index)
+        return np.where(grey > 0, 65535 - grey, 0).astype(np.uint16)
 
 
 def task_targets(cases: Sequence[Case], task: Task) -> tuple[Tensor, Tensor]:

@@ -13,12 +13,10 @@ import numpy as np
 import onnx
 import torch
 from onnx import helper
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
-from versamammo import bundle, calibration, distributed, regions
-from versamammo.answers import ROUTER_ARRAYS, TrainedAnswers, load_answers
-from versamammo.appearance import appearance_of
+from versamammo import bundle, distributed, regions
+from versamammo.answers import ROUTER_ARRAYS, Side, TrainedAnswers, load_answers
 from versamammo.config import Answers, Config, Export, Heads, section
 from versamammo.data import Case, PreparedDataset, published
 from versamammo.decoder import LesionDecoder
@@ -28,18 +26,14 @@ from versamammo.graphs import from_nodes, from_torch, halve, session, value
 from versamammo.graphs import run as run_graph
 from versamammo.heads import FEW, TrainedHeads, decoder_maps, load_heads
 from versamammo.models.encoder import Encoder, MapInfo
-from versamammo.projection import Projection, unit
+from versamammo.projection import Projection
 from versamammo.questions import TOPICS, questions
 from versamammo.store import ObjectStore, open_store
+from versamammo.support import support_files
 from versamammo.text import MAX_TOKENS, WIDTH, MiniLM, TextEncoder
 
 #: How far onnxruntime may lie from PyTorch.
 TOLERANCE = 1e-4
-#: What images look like is told from the first map of at least this stride.
-APPEARANCE_STRIDE = 16
-#: Centres of training vectors that support is measured to, and how many of the nearest count.
-CENTRES, NEAREST = 256, 3
-SUPPORT_LIMIT = 0.01
 
 
 class ExportedEncoder(nn.Module):
@@ -93,11 +87,10 @@ def run(config: Config, run_uri: str) -> None:
     files |= head_files(heads, config, held)
     if answers is not None:
         files |= answer_files(answers, config, heads, held, held_vectors)
-    support, centres = support_of(train, vectors, held_vectors, config.seed)
-    files["support.f32"] = bundle.float32(centres)
-    where = next((m.name for m in maps if m.stride >= APPEARANCE_STRIDE), names[-1])
-    support["appearance"], description = appearance_of(where, train.maps[where], held.maps[where])
-    files["appearance.f32"] = bundle.float32(description)
+    support, more = support_files(
+        heads.encoder, train_set, Side(train, vectors), Side(held, held_vectors), config, device
+    )
+    files |= more
     reference = reference_files(how, config, heads, train, vectors, files)
     hashes = heads.manifest["data"]["patientHashes"]
     files["patients.txt"] = "".join(f"{h}\n" for h in hashes).encode()
@@ -264,28 +257,6 @@ def check_text(encoder: TextEncoder, answers: TrainedAnswers, every: int = 23) -
         topics = [answers.router.probabilities(s[None])[0].argmax() for s in (exact[0].numpy(), small)]
         if float(exact[0].numpy() @ small) < 0.99 or topics[0] != topics[1]:
             raise TrainingError("parity", f"The int8 question encoder reads {text!r} differently; nothing was written.")
-
-
-def support_of(
-    train: Features, vectors: np.ndarray, held_vectors: np.ndarray, seed: int
-) -> tuple[dict[str, Any], np.ndarray]:
-    """Manifest entry and centres of training vectors (k-means within each source, so that no single image is given away)."""
-    centres = []
-    for source in dict.fromkeys(c.dataset for c in train.cases):
-        rows = np.array([c.dataset == source for c in train.cases])
-        count = max(2, min(round(CENTRES * rows.mean()), rows.sum() // 5))
-        found = KMeans(count, n_init=1, random_state=seed, max_iter=30).fit(vectors[rows])
-        centres.append(unit(found.cluster_centers_))
-    reference = np.concatenate(centres)
-    similarity = calibration.nearest_similarity(held_vectors, reference, NEAREST)
-    entry = {
-        "file": "support.f32",
-        "count": len(reference),
-        "k": NEAREST,
-        "quantiles": [float(q) for q in np.quantile(similarity, np.linspace(0, 1, 101))],
-        "limit": SUPPORT_LIMIT,
-    }
-    return entry, reference
 
 
 def reference_files(

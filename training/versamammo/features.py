@@ -58,7 +58,7 @@ def extract(
 ) -> Features:
     """Features of every image of `dataset` (`turned`: upside down), from the cache where they are. The encoder is put into evaluation mode."""
     encoder = encoder.eval()
-    sources = [f"{case.id} {case.row['sha256']}" for case in dataset.cases]
+    sources = [f"{case.id} {case.row['sha256']}" for case in dataset.cases] + [dataset.variant] * bool(dataset.variant)
     key = json.dumps([state_hash(encoder), config.input.manifest(), turned, sources], sort_keys=True)
     folder = cache_folder() / hashlib.sha256(key.encode()).hexdigest()[:24]
     folder.mkdir(parents=True, exist_ok=True)

@@ -130,6 +130,23 @@ describe('openBundle', () => {
         }),
     ],
     [
+      'a line of another length over a map',
+      /support\.f32: is not 1 vectors of \d+ numbers/,
+      () =>
+        editManifest(({ support, encoder }) => {
+          const [map] = encoder.maps;
+          if (support && map) support.inverted = { file: support.file, map: map.tensor.name, grid: [2, 2] };
+        }),
+    ],
+    [
+      'support by a map that is not there',
+      /the encoder has no map map8/,
+      () =>
+        editManifest(({ support }) => {
+          if (support) support.inverted = { file: support.file, map: 'map8', grid: [2, 2] };
+        }),
+    ],
+    [
       'a head fed by what is not there',
       /the encoder has no output map8/,
       () =>

@@ -1,6 +1,7 @@
 // checkBundle: does what the manifest says agree with itself and with the ONNX files?
 import type { Manifest, TensorSpec } from '@versamammo/schema';
 import type { GraphTensor, OnnxGraph } from './onnx-graph.ts';
+import { supportMaps } from './support.ts';
 
 /** Highest opset that onnxruntime 1.30 supports fully. */
 const HIGHEST_OPSET = 24;
@@ -24,7 +25,7 @@ export function namedFiles(manifest: Manifest): string[] {
     ...graphFiles(manifest),
     ...(answers ? [answers.tokenizer] : []),
     ...(support ? [support.file] : []),
-    ...(support?.appearance ? [support.appearance.file] : []),
+    ...[support?.appearance, support?.inverted].flatMap((look) => look?.file ?? []),
     ...(reference ? [reference.vectors, reference.cases] : []),
     ...(reference?.regions ? [reference.regions.vectors, reference.regions.cases] : []),
     ...(training.patientHashesFile === null ? [] : [training.patientHashesFile]),
@@ -186,7 +187,10 @@ function checkTopics({ answers }: Manifest): string[] {
 function checkVectorFiles({ files, encoder, region, support, reference }: Manifest): string[] {
   const expected = [
     ...(support ? [{ file: support.file, count: support.count, dimension: encoder.dimension }] : []),
-    ...(support?.appearance ? [appearanceFile(support.appearance, encoder)] : []),
+    ...(support?.appearance
+      ? [{ ...lookFile(support.appearance, encoder), count: 2 + support.appearance.components }]
+      : []),
+    ...(support?.inverted ? [{ ...lookFile(support.inverted, encoder, 1), count: 1 }] : []),
     ...(reference ? [{ file: reference.vectors, count: reference.count, dimension: encoder.dimension }] : []),
     ...(reference?.regions && region
       ? [{ file: reference.regions.vectors, count: reference.regions.count, dimension: region.dimension }]
@@ -196,19 +200,21 @@ function checkVectorFiles({ files, encoder, region, support, reference }: Manife
     .filter(({ file, count, dimension }) => files[file]?.bytes !== count * dimension * 4)
     .map(({ file, count, dimension }) => `${file}: is not ${count} vectors of ${dimension} numbers`);
   if (reference?.regions && !region) problems.push('reference: it has regions, but the bundle has no region head');
-  if (support?.appearance && !encoder.maps.some(({ tensor }) => tensor.name === support.appearance?.map))
-    problems.push(`support: the encoder has no map ${support.appearance.map}`);
+  for (const map of supportMaps(support))
+    if (!encoder.maps.some(({ tensor }) => tensor.name === map))
+      problems.push(`support: the encoder has no map ${map}`);
   for (const quantiles of [support?.quantiles, support?.appearance?.quantiles])
     if (quantiles?.some((value, i, all) => i > 0 && value < (all[i - 1] ?? value)))
       problems.push('support: its quantiles do not ascend');
   return problems;
 }
 
-/** Mean, deviation and components over the cells of the map's channels. */
-function appearanceFile(
-  { file, map, grid: [rows, columns], components }: NonNullable<NonNullable<Manifest['support']>['appearance']>,
+/** Numbers over the cells of the map's channels, `more` beside them. */
+function lookFile(
+  { file, map, grid: [rows, columns] }: { file: string; map: string; grid: [number, number] },
   { maps }: Manifest['encoder'],
+  more = 0,
 ) {
   const channels = Number(maps.find(({ tensor }) => tensor.name === map)?.tensor.shape[1] ?? 0);
-  return { file, count: 2 + components, dimension: channels * rows * columns };
+  return { file, dimension: channels * rows * columns + more };
 }

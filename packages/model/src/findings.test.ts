@@ -145,6 +145,7 @@ describe('openSupport', () => {
   const files: Record<string, Uint8Array> = {
     'vectors.f32': bytes(1, 0),
     'look.f32': bytes(1, 1, 2, 2, Math.SQRT1_2, Math.SQRT1_2),
+    'line.f32': bytes(2, -1, -1),
   };
   const read = async (file: string) => files[file] ?? new Uint8Array();
   const appearance = {
@@ -168,18 +169,28 @@ describe('openSupport', () => {
   it('tells by the vector and by what the look has beside the components, whichever lies further', async () => {
     const of = await openSupport(read, { ...spec, appearance }, 2);
     // cells [0] and [1, 2]: 3 and 3 → standardised 1 and 1, along the component: nothing is left
-    const usual = of(Float32Array.of(0.6, 0.8), map(3, 2, 4));
+    const usual = of(Float32Array.of(0.6, 0.8), [map(3, 2, 4)]);
     expect(usual).toMatchObject({ inside: true, warning: null });
     expect([usual.similarity, usual.distance, usual.quantile].map((x) => Number(x?.toFixed(3)))).toEqual([0.6, 0, 0.6]);
     // 3 and −1 → 1 and −1, across the component: all is left
-    const strange = of(Float32Array.of(0.6, 0.8), map(3, -2, 0));
+    const strange = of(Float32Array.of(0.6, 0.8), [map(3, -2, 0)]);
     expect(strange).toMatchObject({ inside: false, quantile: 0, warning: expect.stringContaining('unlike') });
     expect(strange.distance).toBeCloseTo(1, 6);
-    expect(of(Float32Array.of(0.02, 1), map(3, 2, 4)).inside).toBe(false);
+    expect(of(Float32Array.of(0.02, 1), [map(3, 2, 4)]).inside).toBe(false);
+  });
+
+  it('says that an image looks inverted, whatever else it is like', async () => {
+    const inverted = { file: 'line.f32', map: 'fine', grid: [1, 2] as [number, number] };
+    const of = await openSupport(read, { ...spec, appearance, inverted }, 2);
+    const both = (...fine: number[]) => [map(3, 2, 4), { ...map(...fine), name: 'fine' }];
+    // The line: 2 · left − right − 1, so 2 · 1 − 1.1 − 1 and 2 · 1 − 0.9 − 1.
+    expect(of(Float32Array.of(0.6, 0.8), both(1, 1, 1.2))).toMatchObject({ inside: true, warning: null });
+    const strange = of(Float32Array.of(0.6, 0.8), both(1, 0.8, 1));
+    expect(strange).toMatchObject({ inside: false, quantile: 0, warning: expect.stringContaining('inverted') });
   });
 
   it('tells by the vector alone where the bundle knows no more', async () => {
     const of = await openSupport(read, spec, 2);
-    expect(of(Float32Array.of(0.6, 0.8), null)).toMatchObject({ inside: true, distance: null });
+    expect(of(Float32Array.of(0.6, 0.8), [])).toMatchObject({ inside: true, distance: null });
   });
 });

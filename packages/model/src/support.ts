@@ -5,8 +5,13 @@ import type { FeatureMap } from './encoder.ts';
 type SupportSpec = NonNullable<Manifest['support']>;
 type AppearanceSpec = NonNullable<SupportSpec['appearance']>;
 
-/** Of an image: its vector, and the map that the manifest names where it names one. */
-export type SupportOf = (vector: Float32Array, map: FeatureMap | null) => Support;
+/** Of an image: its vector, and the maps that `supportMaps` names. */
+export type SupportOf = (vector: Float32Array, maps: readonly FeatureMap[]) => Support;
+
+/** Names of the encoder's maps that support looks at. */
+export function supportMaps(support: Manifest['support']): string[] {
+  return [support?.appearance, support?.inverted].flatMap((look) => look?.map ?? []);
+}
 
 /** `read`: a file of the bundle. The formats are the manifest's. */
 export async function openSupport(
@@ -14,22 +19,36 @@ export async function openSupport(
   spec: SupportSpec,
   dimension: number,
 ): Promise<SupportOf> {
-  const appearance = spec.appearance ?? null;
+  const { appearance, inverted } = spec;
   const vectors = floats(await read(spec.file));
   const description = appearance && floats(await read(appearance.file));
-  return (vector, map) => {
+  const line = inverted && floats(await read(inverted.file));
+  return (vector, maps) => {
+    const named = (name: string | undefined) => maps.find((map) => map.name === name);
     const similarity = nearestSimilarity(vectors, vector, spec, dimension);
     const near = quantileOf(similarity, spec.quantiles);
-    const distance = appearance && description && map && distanceOf(map, description, appearance);
+    const look = named(appearance?.map);
+    const distance = appearance && description && look ? distanceOf(look, description, appearance) : null;
     const usual = appearance && distance !== null ? 1 - quantileOf(distance, appearance.quantiles) : null;
-    const inside = near >= spec.limit && (appearance === null || usual === null || usual >= appearance.limit);
-    const quantile = Math.min(near, usual ?? 1);
-    return { similarity, distance, quantile, inside, warning: inside ? null : WARNING };
+    const fine = named(inverted?.map);
+    const isInverted = inverted && line && fine ? scoreOf(fine, line, inverted.grid) > 0 : false;
+    const far = near < spec.limit || (appearance && usual !== null && usual < appearance.limit);
+    const warning = isInverted ? INVERTED : far ? WARNING : null;
+    const quantile = isInverted ? 0 : Math.min(near, usual ?? 1);
+    return { similarity, distance, quantile, inside: warning === null, warning };
   };
 }
 
 const WARNING =
   'This image is unlike those that the model was trained and validated on; what the model says about it is not reliable.';
+const INVERTED =
+  'The grey values of this image look inverted (fat bright, dense tissue dark); what the model says about it is not reliable.';
+
+/** What a line over a map's grid means says: above 0, inverted. */
+function scoreOf(map: FeatureMap, line: Float32Array, grid: [number, number]): number {
+  const means = gridMeans(map, grid);
+  return dot(line, 0, means) + (line[means.length] as number);
+}
 
 /** Mean over the k most similar. */
 function nearestSimilarity(

@@ -267,7 +267,9 @@ export const Manifest = z.strictObject({
    *  similarity to the k nearest, and its quantiles 0, 0.01 … 1 over validation images (101 numbers, ascending).
    *  `appearance`: `map`'s means over `grid` (rows, columns; cell i of n spans floor(i · height / n) and on; channels outermost)
    *  against mean, deviation and orthonormal components (float32, [2 + components, features]): the root mean square of what
-   *  the standardised means have beside the components, and its quantiles over validation images. */
+   *  the standardised means have beside the components, and its quantiles over validation images.
+   *  `inverted`: a line over such means of `map` (float32, [features + 1], weights then offset): above 0 the image's grey values
+   *  look inverted, at −1 and +1 lie the medians of training images and of their inverses. */
   support: z
     .strictObject({
       file: RelativePath,
@@ -283,6 +285,13 @@ export const Manifest = z.strictObject({
           components: z.int().positive(),
           quantiles: z.array(z.number()).length(101),
           limit: Share,
+        })
+        .nullish(),
+      inverted: z
+        .strictObject({
+          file: RelativePath,
+          map: z.string(),
+          grid: z.tuple([z.int().positive(), z.int().positive()]),
         })
         .nullish(),
     })
