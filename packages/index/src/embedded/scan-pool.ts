@@ -18,8 +18,6 @@ const LAST_BLOCKS_MS = 0.1;
 
 class ScanPool {
   #threads: Worker[] = [];
-  /** A word that changes whenever there is something to do: threads sleep on it. */
-  readonly #bell = new Int32Array(new SharedArrayBuffer(4));
   /** As the threads have them. */
   #tasks: ScanTask[] = [];
   /** How many memories the threads have, by name of the segments. */
@@ -56,7 +54,7 @@ class ScanPool {
     const task = this.#open(this.#scanOf(segments, asked));
     this.#wanted.add(task);
     try {
-      this.#ring(this.#threads.length - 1);
+      for (const thread of this.#threads.slice(1)) thread.postMessage(null);
       await setImmediate();
       if (this.#wanted.size === 1 && task.enter()) {
         this.#scanners.scan(task, performance.now() + SHARE_MS);
@@ -78,7 +76,6 @@ class ScanPool {
   forget({ name }: VectorSegments): void {
     if (!this.#told.delete(name)) return;
     this.#tell({ type: 'forget', name });
-    this.#ring(this.#threads.length);
   }
 
   /** All threads have the segments afterwards. */
@@ -110,7 +107,7 @@ class ScanPool {
     const stop = () => task.stop();
     signal?.addEventListener('abort', stop);
     if (signal?.aborted) stop();
-    this.#ring(this.#threads.length);
+    this.#threads[0]?.postMessage(null);
     this.#waiting++;
     for (const thread of this.#threads) thread.ref();
     try {
@@ -121,22 +118,16 @@ class ScanPool {
     }
   }
 
-  #tell(news: News): void {
+  #tell(news: NonNullable<News>): void {
     if (news.type !== 'task') this.#scanners.hear(news);
     for (const thread of this.#threads) thread.postMessage(news);
-  }
-
-  /** Wakes so many of the threads that sleep. */
-  #ring(threads: number): void {
-    Atomics.add(this.#bell, 0, 1);
-    Atomics.notify(this.#bell, 0, threads);
   }
 
   #start(): void {
     this.#forgetAll();
     const count = Math.min(availableParallelism(), THREADS - 1);
     this.#threads = Array.from({ length: count }, (_, i) => {
-      const thread = new Worker(new URL(MODULE, import.meta.url), { workerData: { thread: i + 1, bell: this.#bell } });
+      const thread = new Worker(new URL(MODULE, import.meta.url), { workerData: { thread: i + 1 } });
       thread.unref();
       thread.on('error', (error) => this.#lost(thread, error));
       thread.on('exit', (code) => this.#lost(thread, new Error(`exit ${code}`)));

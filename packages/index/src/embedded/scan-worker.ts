@@ -1,33 +1,30 @@
-// A thread of the scan pool: sleeps until the bell rings, then takes part in the scans that are open, the oldest first.
+// A thread of the scan pool: whatever it is told, it then takes part in the scans that are open, the oldest first, until no block is left.
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { ScanTask } from './scan-task.ts';
 import { Scanners, type SegmentNews } from './scanner.ts';
 
-export type News = SegmentNews | { type: 'task'; at: number; buffer: SharedArrayBuffer };
+/** Null: a scan has been opened. */
+export type News = SegmentNews | { type: 'task'; at: number; buffer: SharedArrayBuffer } | null;
 
-const { thread, bell }: { thread: number; bell: Int32Array<SharedArrayBuffer> } = workerData;
 const port = parentPort as MessagePort;
-const scanners = new Scanners(thread);
+const scanners = new Scanners(workerData.thread);
 const tasks: ScanTask[] = [];
 
-for (;;) {
-  const rung = Atomics.load(bell, 0);
-  hear();
-  const task = oldest();
-  if (task === undefined) Atomics.wait(bell, 0, rung);
-  else if (task.enter()) {
-    // What the scan needs may have been told since.
-    hear();
+port.on('message', (news: News) => {
+  hear(news);
+  for (let task = oldest(); task !== undefined; task = oldest()) {
+    if (!task.enter()) continue;
+    // What the scan needs was told before it was opened, and may lie unread.
+    for (let post = receiveMessageOnPort(port); post !== undefined; post = receiveMessageOnPort(port))
+      hear(post.message);
     scanners.scan(task);
   }
-}
+});
 
-function hear(): void {
-  for (let post = receiveMessageOnPort(port); post !== undefined; post = receiveMessageOnPort(port)) {
-    const news: News = post.message;
-    if (news.type === 'task') tasks[news.at] = new ScanTask(news.buffer);
-    else scanners.hear(news);
-  }
+function hear(news: News): void {
+  if (news === null) return;
+  if (news.type === 'task') tasks[news.at] = new ScanTask(news.buffer);
+  else scanners.hear(news);
 }
 
 /** Of the scans with blocks left, the one that began first. */
