@@ -335,8 +335,9 @@ function pointAt({ dimension, vectors, cases }: Data, id: string, row: number): 
 }
 
 /**
- * The same bytes in the same kind of memory, read by as many threads, half each where they are two. They are woken by messages, 0.06 ms of its time:
- * one Atomics.notify for all is no quicker where every processor is free, and puts them onto one processor where not.
+ * The same bytes in the same kind of memory, read by as many threads as scan at a time. All of them are woken by messages and answer by messages, which
+ * is some 0.06 ms of the time; of ours, the thread that asks is one and need not be woken. Atomics.notify would be no quicker: it tends to put both
+ * threads onto one processor.
  */
 async function startReading({ count, dimension, vectors }: Data) {
   const { parseWat } = await wabt();

@@ -49,6 +49,30 @@ describe('openEmbeddedIndex', () => {
       );
   });
 
+  it('answers searches on threads while it is restored', async () => {
+    const random = randomOf(6);
+    const opened = await open(1024);
+    await opened.upsert(
+      'clinic',
+      Array.from({ length: 1500 }, (_, i) => randomPoint(random, uuidOf(`r${i}`), 1024)),
+    );
+    const snapshot = join(folder, 'snapshot.sqlite');
+    await opened.snapshot(snapshot);
+    const query = { by: { vector: randomUnitVector(random, 1024) }, k: 10 };
+    const expected = await opened.search(scope, query);
+    for (let round = 0; round < 2; round++) {
+      let restored = false;
+      const searching = Promise.all(
+        Array.from({ length: 4 }, async () => {
+          while (!restored) expect(await opened.search(scope, query)).toEqual(expected);
+        }),
+      );
+      await opened.restore(snapshot);
+      restored = true;
+      await searching;
+    }
+  });
+
   it('lets one owner at a time in', async () => {
     await open(8);
     await expect(openEmbeddedIndex({ folder, space: 'test', kind: 'image', dimension: 8 })).rejects.toMatchObject({

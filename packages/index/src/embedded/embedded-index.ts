@@ -224,7 +224,7 @@ class EmbeddedIndex implements CaseIndex {
       this.#store.restore(file, this);
       const before = this.#table;
       this.#table = await RowTable.load(this.#store, this.dimension);
-      before.close();
+      await before.close();
     });
   }
 
@@ -243,8 +243,7 @@ class EmbeddedIndex implements CaseIndex {
   async close(): Promise<void> {
     await this.#writes.take(async () => {
       this.#closed = true;
-      await this.#table.quiet();
-      this.#table.close();
+      await this.#table.close();
       this.#store.close();
     });
   }

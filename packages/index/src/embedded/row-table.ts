@@ -127,14 +127,6 @@ export class RowTable {
     return (this.#changed[row] as number) > since;
   }
 
-  /** Resolves when no reading is under way. */
-  async quiet(): Promise<void> {
-    if (this.#readings.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#quiet = resolve;
-    });
-  }
-
   rowsOf(tenant: string, collections: readonly Collection[]): Bitmap {
     return this.select([{ tenant, collections }], undefined);
   }
@@ -201,7 +193,12 @@ export class RowTable {
     return bestGroups(ranking, count, size);
   }
 
-  close(): void {
+  /** Resolves when no reading is under way any more; none may begin meanwhile. */
+  async close(): Promise<void> {
+    if (this.#readings.size > 0)
+      await new Promise<void>((resolve) => {
+        this.#quiet = resolve;
+      });
     scanPool.forget(this.segments);
   }
 

@@ -1,4 +1,4 @@
-// ScanPool: scans shared out among threads, one pool for all open indexes. The threads are started by the first scan that is large enough, and sleep between scans.
+// ScanPool: scans shared out among threads, one pool for all open indexes. The first scan that is large enough starts the threads; later ones lie in shared memory, and a message without content says so.
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -13,7 +13,7 @@ type Asked = Omit<Scan, 'segments'>;
 const MODULE = import.meta.url.endsWith('.ts') ? './scan-worker.ts' : './scan-worker.js';
 /** How long the thread that asks takes part, in ms: others may want it. */
 const SHARE_MS = 1;
-/** How long it then waits for blocks that are being scanned, in ms: it takes about as long to be woken. */
+/** How long it then waits for blocks that others scan, in ms: being woken takes about as long. */
 const LAST_BLOCKS_MS = 0.1;
 
 class ScanPool {
@@ -46,8 +46,8 @@ class ScanPool {
   }
 
   /**
-   * The best rows that each thread found, in no order. This thread takes part where nothing else is asked of the pool: it need not be
-   * woken then. Errors: `unavailable` when a thread died; the signal's reason.
+   * The best rows that each thread found, in no order. A scan that is the only one is shared by this thread: it need not be woken then, and
+   * stands still for a millisecond at most. Errors: `unavailable` when a thread died; the signal's reason.
    */
   async scan(segments: VectorSegments, asked: Asked, signal?: AbortSignal): Promise<Found[]> {
     if (this.#threads.length === 0) this.#start();
@@ -73,6 +73,7 @@ class ScanPool {
     }
   }
 
+  /** No scan of these segments is wanted any more. */
   forget({ name }: VectorSegments): void {
     if (!this.#told.delete(name)) return;
     this.#tell({ type: 'forget', name });

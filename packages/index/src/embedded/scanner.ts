@@ -117,8 +117,10 @@ export class Scanners {
   /** Inside the task: takes part until no block is left or the time is up, and leaves. */
   scan(task: ScanTask, until = Number.POSITIVE_INFINITY): void {
     const scanner = this.#byName.get(task.segments);
-    if (scanner === undefined) throw new RangeError('a scan of segments that the thread has not been told of');
-    scanner.scan(task, until);
+    if (scanner !== undefined) scanner.scan(task, until);
+    else if (task.isOpen) throw new RangeError('a scan of segments that the thread has not been told of');
+    // Given up, and its segments forgotten, since this thread entered.
+    else task.leave(this.#thread, 0, 0);
   }
 }
 
