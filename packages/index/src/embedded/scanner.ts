@@ -66,7 +66,7 @@ export class Scanner {
         if (score < best.floor) continue;
         best.offer(Math.max(-1, Math.min(1, score)), offset + (words[rowNumbers / 4 + i] as number));
       }
-      inTime = performance.now() < until;
+      inTime = until === Number.POSITIVE_INFINITY || performance.now() < until;
     }
     task.leave(this.#thread, blocks, best.size);
   }

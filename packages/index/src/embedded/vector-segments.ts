@@ -1,7 +1,7 @@
 // VectorSegments: all vectors in shared WebAssembly memories of at most 256 MB, each beside its id, so that any thread can scan and rank them.
 
 /** Rows a scan takes at a time; a segment holds a whole number of blocks. */
-export const BLOCK = 512;
+export const BLOCK = 1024;
 /** Threads that may scan one segment at the same time, the main one included. */
 export const THREADS = 17;
 
