@@ -485,7 +485,7 @@ def fit_gate(
     asked: tuple[Tensor, Tensor],
     map: str,
 ) -> tuple[Gate, float, dict[str, dict[str, Any]], dict[str, Gain]]:
-    """Temperature per topic, then the gate, on validation patients; then abstention of the combined answer.
+    """Temperature per topic, then the gate, on validation patients; then abstention of the answer with the whole archive.
 
     Neighbours come from either archive that an answer may meet: all training patients, as where people have indexed
     images like their own, and `shown` alone, the training images that the bundle carries. Fitted on the first only, the
@@ -500,7 +500,7 @@ def fit_gate(
     ]
     floor = float(np.quantile(found[0][1][:, 0], 0.02))
     said = topic_logits(head, held, topics, asked, map)
-    samples: list[Sample] = []
+    samples: list[list[Sample]] = [[] for _ in found]
     calibrated: dict[str, dict[str, Any]] = {}
     for t in topics:
         rows, logits, truth = said[t.topic.name]
@@ -513,13 +513,13 @@ def fit_gate(
             "prior": {label: float(share) for label, share in zip(t.labels, prior, strict=True)},
         }
         p = calibration.probabilities(logits, t.activation, temperature)
-        for place, similarity in found:
+        for group, (place, similarity) in zip(samples, found, strict=True):
             for k, i in enumerate(rows):
                 s, x = voters(t, place[i], similarity[i], says, floor)
-                samples.append(Sample(t.topic.name, keys[i], t.task.multilabel, p[k], s, x, prior, truth[k]))
-    gate, gains = fit(samples, [t.topic.name for t in topics], NEIGHBOURS)
+                group.append(Sample(t.topic.name, keys[i], t.task.multilabel, p[k], s, x, prior, truth[k]))
+    gate, gains = fit([s for group in samples for s in group], [t.topic.name for t in topics], NEIGHBOURS)
     for t in topics:
-        own = [s for s in samples if s.topic == t.topic.name]
+        own = [s for s in samples[0] if s.topic == t.topic.name]
         both = np.stack([answer(gate, s)[0] for s in own])
         truth = np.stack([s.truth for s in own])
         if t.task.multilabel:
