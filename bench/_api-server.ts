@@ -17,8 +17,10 @@ const RESOLUTION_MS = 5;
 if (process.send !== undefined) {
   // Settings of the application that have no variable: the benchmark measures what the rate limit would hide.
   const app = JSON.parse(process.env.BENCH_APP ?? '{}');
-  const { BENCH_APP: _, ...environment } = process.env;
-  const server = await startServer({ ...readConfiguration(environment), port: 0 }, { app: { ...app, log: () => {} } });
+  const { BENCH_APP: _, BENCH_LEAK: leak, ...environment } = process.env;
+  const kept: Buffer[] = [];
+  const log = () => void (Number(leak) > 0 && kept.push(Buffer.alloc(Number(leak), 1)));
+  const server = await startServer({ ...readConfiguration(environment), port: 0 }, { app: { ...app, log } });
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   const over = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);

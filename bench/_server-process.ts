@@ -12,13 +12,14 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-/** `environment`: VERSAMAMMO_… variables. `app`: options of createApp that have none. */
+/** `environment`: VERSAMAMMO_… variables. `app`: options of createApp that have none. `leak`: bytes that it keeps of each request, for ever. */
 export async function startServerProcess(
   environment: Record<string, string>,
   app: Record<string, unknown> = {},
+  leak = 0,
 ): Promise<ServerProcess> {
   const child = fork(join(import.meta.dirname, '_api-server.ts'), {
-    env: { PATH: process.env.PATH ?? '', ...environment, BENCH_APP: JSON.stringify(app) },
+    env: { PATH: process.env.PATH ?? '', ...environment, BENCH_APP: JSON.stringify(app), BENCH_LEAK: String(leak) },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const kill = () => void child.kill('SIGKILL');

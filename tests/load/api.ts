@@ -12,6 +12,7 @@ import { type ServerProcess, startServerProcess } from '../../bench/_server-proc
 import { uniquePng } from '../../bench/_unique-png.ts';
 import { randomOf, randomUnitVector } from '../../packages/index/src/testing/sample-points.ts';
 import type { Measurement, Report, Row } from '../../scripts/measurement.ts';
+import { growth as growthOf, median, type Sample } from './_growth.ts';
 
 const root = join(import.meta.dirname, '../..');
 const KEYS = 8;
@@ -40,6 +41,7 @@ const measurement: Measurement = {
       default: 0.1,
       about: 'share of its memory that the server may gain over the steady part',
     },
+    leak: { type: 'number', default: 0, about: 'bytes that the server is made to keep of each request: it must fail' },
   },
   async run(options) {
     const folder = mkdtempSync(join(tmpdir(), 'versamammo-load-api-'));
@@ -49,7 +51,11 @@ const measurement: Measurement = {
       VERSAMAMMO_LOG_LEVEL: 'error',
     };
     try {
-      const server = await startServerProcess(environment, { maximumInFlight: Number(options.inflight) });
+      const server = await startServerProcess(
+        environment,
+        { maximumInFlight: Number(options.inflight) },
+        Number(options.leak),
+      );
       let stopped = false;
       try {
         const load = await openLoad(server, Number(options.seed));
@@ -224,13 +230,13 @@ async function phases(
   // Model and index open with the first request of each kind: that is no load.
   await steadyLoad(server.url, load, 2, Math.min(30, seconds / 2), newTally());
   await server.health();
-  const memory: { at: number; rss: number }[] = [];
+  const memory: Sample[] = [];
   const delays: { p99: number; max: number }[] = [];
   const begun = performance.now();
   const sampling = new AbortController();
   const every = Math.max(1000, Math.min(10_000, (seconds * 1000) / 60));
   const samples = sample(server, every, sampling.signal, ({ rssBytes, loopDelayP99, loopDelayMax }) => {
-    memory.push({ at: (performance.now() - begun) / 1000, rss: rssBytes / 1e6 });
+    memory.push({ at: (performance.now() - begun) / 1000, value: rssBytes / 1e6 });
     delays.push({ p99: loopDelayP99, max: loopDelayMax });
   });
   const steady = newTally();
@@ -245,15 +251,16 @@ async function phases(
     });
   const carried = steady.done / elapsed;
   // The first fifth fills caches and the store.
-  const settled = memory.filter(({ at }) => at >= seconds / 5);
-  const middle = median(settled.map(({ rss }) => rss));
-  const gained = slope(settled) * seconds * 0.8;
+  const { middle, gained, low, high } = growthOf(memory.filter(({ at }) => at >= seconds / 5));
   rows.push({
     name: 'steady, all',
     requests_per_s: carried,
     shed: steady.shed.length,
     rss_mb: middle,
     rss_gained_mb: gained,
+    rss_gained_low_mb: low,
+    rss_gained_high_mb: high,
+    rss_gained_bytes_per_request: (1e6 * gained) / (0.8 * steady.done),
     loop_delay_p99_ms: median(delays.map(({ p99 }) => p99)),
     loop_delay_max_ms: Math.max(...delays.map(({ max }) => max)),
   });
@@ -441,16 +448,4 @@ async function sample(
     await sleep(everyMs, undefined, { signal }).catch(() => {});
     heard(await server.health());
   }
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
-
-/** Theil–Sen: the median of the slopes of all pairs, which a few outliers do not move. */
-function slope(points: { at: number; rss: number }[]): number {
-  return median(
-    points.flatMap((a, i) => points.slice(i + 1).map((b) => (b.at === a.at ? 0 : (b.rss - a.rss) / (b.at - a.at)))),
-  );
 }

@@ -155,7 +155,11 @@ export function createImages({
           'Pixels of reference cases are not kept, so their likeness cannot be shown on them.',
         );
       const other = await queries.storedImage(tenant, neighbour);
-      const explanation = await opened.explain(await ingest.readStored(one), await ingest.readStored(other));
+      const { preparedLongSide } = opened.manifest.input;
+      const explanation = await opened.explain(
+        await ingest.readStored(one, preparedLongSide),
+        await ingest.readStored(other, preparedLongSide),
+      );
       return {
         similarity: explanation.similarity,
         query: heatOf(explanation.query),

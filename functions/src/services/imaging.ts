@@ -13,6 +13,8 @@ import type { CallerFacts } from './image-state.ts';
 export interface ReadOptions {
   frame?: number | null | undefined;
   caller?: CallerFacts | undefined;
+  /** `preparedLongSide` of the model that is to look at it; without it, the pixels are all there. */
+  longSide?: number | undefined;
   /** Gives up waiting, and the work itself. */
   signal?: AbortSignal | undefined;
 }
@@ -20,7 +22,11 @@ export interface ReadOptions {
 export interface Imaging {
   deidentify(bytes: Uint8Array, tenantKey: TenantKey, signal?: AbortSignal): Promise<Deidentified>;
   /** A file that is asked about and not kept, with the pseudonymous keys of what its header names. */
-  readQuery(bytes: Uint8Array, tenantKey: TenantKey, signal?: AbortSignal): ReturnType<ImagingPool['readQuery']>;
+  readQuery(
+    bytes: Uint8Array,
+    tenantKey: TenantKey,
+    options: Pick<ReadOptions, 'longSide' | 'signal'>,
+  ): ReturnType<ImagingPool['readQuery']>;
   read(bytes: Uint8Array, options?: ReadOptions): Promise<Mammogram>;
   /** 8-bit PNG of the breast, chest wall on the left; `boxes`, in source pixels, are outlined. */
   preview(bytes: Uint8Array, options: ReadOptions & { longSide: number; boxes: readonly Box[] }): Promise<Uint8Array>;
@@ -30,16 +36,17 @@ export interface Imaging {
 export function openImaging({ maximumBytes }: Configuration): Imaging {
   const limits = { ...DEFAULT_LIMITS, maxBytes: maximumBytes };
   const pool = createImagingPool();
-  const how = ({ frame, caller = {} }: ReadOptions) => ({
+  const how = ({ frame, caller = {}, longSide }: ReadOptions) => ({
     limits,
     hints: caller,
     ...(frame !== null && frame !== undefined && { frame }),
+    ...(longSide !== undefined && { longSide }),
   });
   return {
     deidentify: (bytes, tenantKey, signal) => pool.deidentify(bytes, tenantKey, limits, signal),
-    readQuery: (bytes, tenantKey, signal) => pool.readQuery(bytes, tenantKey, { limits }, signal),
+    readQuery: (bytes, tenantKey, { signal, ...options }) => pool.readQuery(bytes, tenantKey, how(options), signal),
     read: (bytes, options = {}) => pool.read(bytes, how(options), options.signal),
-    preview: (bytes, { longSide, boxes, ...options }) =>
+    preview: (bytes, { boxes, longSide, ...options }) =>
       pool.previewBreast(bytes, { ...how(options), longSide, boxes }, options.signal),
     close: () => pool.close(),
   };

@@ -54,6 +54,8 @@ export interface IngestParts {
   queue: Queue<unknown>;
   imaging: Imaging;
   vectors: Vectors;
+  /** `preparedLongSide` of the model that embeds. */
+  longSide(): Promise<number>;
   tenantKey(tenant: string): TenantKey;
   pseudonym(tenant: string, kind: 'patient' | 'uid', identifier: string): string;
   /** `inline`: embedded before the answer where the model has room. `queue`: always by a worker. */
@@ -108,7 +110,9 @@ export function createIngest(parts: IngestParts) {
     const cleared = await imaging.deidentify(given.bytes, parts.tenantKey(tenant), signal);
     const caller = callerFacts(given, (kind, identifier) => parts.pseudonym(tenant, kind, identifier));
     const id = imageId(tenant, cleared.sopInstanceUid ?? content, given.frame ?? null);
-    const mammogram = await imaging.read(cleared.bytes, { frame: given.frame, caller, signal });
+    // Where a worker embeds, the model need not be opened here.
+    const longSide = parts.embed === 'inline' ? await parts.longSide() : undefined;
+    const mammogram = await imaging.read(cleared.bytes, { frame: given.frame, caller, longSide, signal });
     const state = newImageState(tenant, id, { given, cleared, caller, mammogram, content });
     return inTurn(`${tenant}/${id}`, async () => {
       const existing = await find(tenant, id);
@@ -187,7 +191,7 @@ export function createIngest(parts: IngestParts) {
       const stored = await find(tenant, id);
       if (stored === null || !isLive(stored.value) || stored.value.state !== 'received') return;
       const state = stored.value;
-      const written = await vectors.write(state, known ?? (await readStored(state)));
+      const written = await vectors.write(state, known ?? (await readStored(state, await parts.longSide())));
       try {
         return await finish(stored.version, { ...state, ...written, state: 'indexed', reason: null });
       } catch (error) {
@@ -209,7 +213,7 @@ export function createIngest(parts: IngestParts) {
         if (stored === null || !isLive(stored.value) || stored.value.state !== 'indexed') return 'left';
         const state = stored.value;
         if (missing && (await vectors.areThere(state))) return 'left';
-        const written = await vectors.write(state, await readStored(state));
+        const written = await vectors.write(state, await readStored(state, await parts.longSide()));
         const isNew =
           JSON.stringify(written.regions) !== JSON.stringify(state.regions) || written.space !== state.space;
         try {
@@ -239,8 +243,10 @@ export function createIngest(parts: IngestParts) {
     });
   }
 
-  async function readStored(state: ImageState, signal?: AbortSignal): Promise<Mammogram> {
-    return imaging.read(await images.get(state.object), { frame: state.frame, caller: state.caller, signal });
+  /** As a model of this `preparedLongSide` sees it. */
+  async function readStored(state: ImageState, longSide: number, signal?: AbortSignal): Promise<Mammogram> {
+    const { frame, caller } = state;
+    return imaging.read(await images.get(state.object), { frame, caller, longSide, signal });
   }
 
   /** The last write of an ingest: the record, and that nothing is pending any more. */

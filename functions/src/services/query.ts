@@ -24,7 +24,15 @@ export interface Opened {
 
 export type Queries = ReturnType<typeof createQueries>;
 
-export function createQueries(parts: { ingest: Ingest; imaging: Imaging; tenantKey(tenant: string): TenantKey }) {
+export interface QueryParts {
+  ingest: Ingest;
+  imaging: Imaging;
+  /** `preparedLongSide` of the model that is asked. */
+  longSide(): Promise<number>;
+  tenantKey(tenant: string): TenantKey;
+}
+
+export function createQueries(parts: QueryParts) {
   const reading = createShared<Opened>();
 
   /** Throws `not-searchable` for one in quarantine. */
@@ -42,7 +50,7 @@ export function createQueries(parts: { ingest: Ingest; imaging: Imaging; tenantK
     const state = await storedImage(tenant, id);
     const { exam, patient } = state.record;
     return {
-      mammogram: await parts.ingest.readStored(state, signal),
+      mammogram: await parts.ingest.readStored(state, await parts.longSide(), signal),
       state,
       self: { id, image: id, exam, patient, sha256: state.sha256 },
     };
@@ -55,7 +63,7 @@ export function createQueries(parts: { ingest: Ingest; imaging: Imaging; tenantK
       const { mammogram, patient, exam, sopInstanceUid } = await parts.imaging.readQuery(
         bytes,
         parts.tenantKey(tenant),
-        unwanted,
+        { longSide: await parts.longSide(), signal: unwanted },
       );
       const id = imageId(tenant, sopInstanceUid ?? content);
       return { mammogram, state: null, self: { id, image: id, exam, patient, sha256: content } };

@@ -43,7 +43,7 @@ export function createReembed(models: OtherModels, { find, readStored }: Pick<In
       async ([image, some]) => {
         const stored = await find(tenant, image);
         if (stored === null || !isLive(stored.value)) return;
-        const mammogram = await readOrNull(readStored, stored.value);
+        const mammogram = await readOrNull(readStored, stored.value, model.manifest.input.preparedLongSide);
         if (mammogram === null) return;
         for (const [id, vector] of await patiently(() => embedSome(model, mammogram, some))) vectors.set(id, vector);
       },
@@ -68,9 +68,13 @@ async function modelOf(models: OtherModels, { space, bundle }: SpaceDescription)
 }
 
 /** Null where the bytes are gone, or can no longer be read. */
-async function readOrNull(readStored: Ingest['readStored'], state: ImageState): Promise<Mammogram | null> {
+async function readOrNull(
+  readStored: Ingest['readStored'],
+  state: ImageState,
+  longSide: number,
+): Promise<Mammogram | null> {
   try {
-    return await patiently(() => readStored(state));
+    return await patiently(() => readStored(state, longSide));
   } catch (error) {
     if (error instanceof NotFound || (error instanceof VersaMammoError && !isPassing(error))) return null;
     throw error;

@@ -108,6 +108,7 @@ export async function createServices(configuration: Configuration, options: Serv
   const bundle = once(async () => configuration.bundle ?? (await activeBundle(location)));
   const openBundle = (at: string | null) => openModel(at ?? BUNDLED, modelOptions(configuration));
   const model = once(async () => options.model ?? openBundle(await bundle()));
+  const longSide = async () => (await model()).manifest.input.preparedLongSide;
   const models = createOtherModels(openBundle);
   const spaces = once(async () => {
     const own = spaceOf(await model(), await bundle());
@@ -133,12 +134,13 @@ export async function createServices(configuration: Configuration, options: Serv
     queue,
     imaging,
     vectors: createVectors({ model, index, regions }),
+    longSide,
     tenantKey,
     pseudonym: pseudonymOf,
     embed: options.embed ?? (alone ? 'inline' : 'queue'),
   });
   const reembed = createReembed(models, ingest);
-  const queries = createQueries({ ingest, imaging, tenantKey });
+  const queries = createQueries({ ingest, imaging, longSide, tenantKey });
   const jobs = createTenantJobs(records, platform.jobs);
   const imports = createImports({
     roots: configuration.importRoots,

@@ -36,7 +36,7 @@ const LEAST_SMOOTHNESS = 0.25;
 /** Share of tissue pixels that may end above white, so that one hot pixel does not darken the rest. */
 const HOT_PIXELS = 1e-5;
 
-/** Makes room for so many pixels, all 0. */
+/** Makes room for so many pixels, all of which are then written. */
 export type Allocate = (length: number) => Float32Array;
 
 const ownMemory: Allocate = (length) => new Float32Array(length);

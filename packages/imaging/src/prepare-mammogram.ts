@@ -43,6 +43,17 @@ export function resizeToPrepared(
   };
 }
 
+/**
+ * The mammogram with the pixels that a model of this `preparedLongSide` sees, 16 bits each: the model makes of it what it
+ * makes of the original, from a fraction of the memory. The spacing stays that of the source.
+ */
+export function reduceMammogram(mammogram: Mammogram, longSide: number): Mammogram {
+  const { pixels, rows, columns, toSource } = resizeToPrepared(mammogram, longSide);
+  const rounded = new Float32Array(pixels.length);
+  roundIntensities(pixels, rounded);
+  return { ...mammogram, pixels: rounded, rows, columns, toSource };
+}
+
 /** round(65535 · intensity). Plain loops here and below: `from` with a function takes ten times as long. */
 function to16Bits(pixels: Float32Array): Uint16Array {
   const levels = new Uint16Array(pixels.length);

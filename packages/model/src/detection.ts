@@ -66,9 +66,13 @@ export function detect(head: DetectionHead, tensors: Tensors, mammogram: Mammogr
   if (candidates.length === 0) return [];
   const domain = domainOf(head.domain, mammogram);
   const landmarks = findLandmarks(mammogram);
+  const { source } = mammogram;
+  // Of a reduced mammogram the crop is exact but for rounding, which must not leave the image.
   const crop = mapBox(mammogram.toSource, [0, 0, mammogram.columns, mammogram.rows]);
+  const image: Box = [0, 0, source.columns, source.rows];
   return candidates.flatMap(({ label, score, box: onInput }) => {
-    const box = intersect(mapBox(toSource, onInput), crop);
+    const inside = intersect(mapBox(toSource, onInput), crop);
+    const box = inside && intersect(inside, image);
     if (box === null) return [];
     const position = positionOf(box, mammogram, landmarks);
     return [{ head: head.name, label, score, box, sizeMm: sizeOf(box, mammogram), position, domain }];

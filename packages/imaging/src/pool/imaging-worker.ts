@@ -4,8 +4,15 @@ import { type Box, type Mammogram, VersaMammoError } from '@versamammo/schema';
 import { deidentify, pseudonymise } from '../deidentify/deidentify.ts';
 import type { TenantKey } from '../deidentify/tenant-key.ts';
 import { inspect } from '../inspect.ts';
+import { reduceMammogram } from '../prepare-mammogram.ts';
 import { type PreviewOptions, preview } from '../preview.ts';
 import { type ReadOptions, readGrey, readMammogram } from '../read-mammogram.ts';
+import { borrow, giveBack } from '../scratch.ts';
+
+export interface PoolReadOptions extends ReadOptions {
+  /** `preparedLongSide` of the model that is to look at it: the mammogram then has the pixels that it sees, and no more. */
+  longSide?: number;
+}
 
 export interface Query {
   mammogram: Mammogram;
@@ -15,14 +22,14 @@ export interface Query {
   sopInstanceUid: string | null;
 }
 
-/** What a pool does, by name. Arguments and results are copied between threads, but for the pixels of a mammogram. */
+/** What a pool does, by name. Arguments and results are copied between threads, but for the pixels of a mammogram: shared, or handed over. */
 const tasks = {
-  read: (bytes: Uint8Array, options?: ReadOptions) => readMammogram(bytes, options, sharedMemory),
+  read,
   deidentify,
   /** A file that is asked about and not kept: its keys are pseudonymous, its pixels are not searched for names. */
-  readQuery: async (bytes: Uint8Array, key: TenantKey, options: ReadOptions = {}): Promise<Query> => {
+  readQuery: async (bytes: Uint8Array, key: TenantKey, options: PoolReadOptions = {}): Promise<Query> => {
     const { bytes: cleared, patient, exam, sopInstanceUid } = pseudonymise(bytes, key, options.limits);
-    return { mammogram: await readMammogram(cleared, options, sharedMemory), patient, exam, sopInstanceUid };
+    return { mammogram: await read(cleared, options), patient, exam, sopInstanceUid };
   },
   inspect,
   /** The image as it is shown, not cropped. */
@@ -39,9 +46,29 @@ const tasks = {
 };
 export type Tasks = typeof tasks;
 
-/** Pixels of a mammogram: neither the event loop nor a thread that they are handed on to has to copy them. */
+async function read(bytes: Uint8Array, { longSide, ...options }: PoolReadOptions = {}): Promise<Mammogram> {
+  if (longSide === undefined) return readMammogram(bytes, options, sharedMemory);
+  const mammogram = await readMammogram(bytes, options, scratchMemory);
+  const reduced = reduceMammogram(mammogram, longSide);
+  giveBack(mammogram.pixels);
+  return reduced;
+}
+
+const scratchMemory = (length: number) => new Float32Array(borrow(4 * length), 0, length);
+
+/**
+ * Pixels as they were read: neither the event loop nor a thread that they are handed on to has to copy them. V8 does not
+ * count such memory when it decides to collect garbage, so many of them at a time outlive their use.
+ */
 function sharedMemory(length: number): Float32Array {
   return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
+}
+
+/** Pixels that are handed over with a result: those of a mammogram that are not shared. */
+function pixelsOf(result: unknown): ArrayBuffer[] {
+  const { mammogram = result } = result as { mammogram?: unknown };
+  const { pixels } = mammogram as { pixels?: unknown };
+  return pixels instanceof Float32Array && pixels.buffer instanceof ArrayBuffer ? [pixels.buffer] : [];
 }
 
 export interface Request {
@@ -53,7 +80,8 @@ export type Reply = { result: unknown } | { code: string; message: string } | { 
 
 parentPort?.on('message', async ({ task, parameters }: Request) => {
   const run = tasks[task] as (...given: unknown[]) => unknown;
-  parentPort?.postMessage(await reply(() => run(...parameters)));
+  const answer = await reply(() => run(...parameters));
+  parentPort?.postMessage(answer, 'result' in answer ? pixelsOf(answer.result) : []);
 });
 
 parentPort?.postMessage('ready');
