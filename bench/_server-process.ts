@@ -1,7 +1,8 @@
-// startServerProcess: the API in a child process on a folder of its own, so that clients and server do not share a thread.
+// startServerProcess: the API in a child process on a folder of its own, set up as `versamammo serve` is, so that clients and server do not share a thread.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { SERVER_ENVIRONMENT, SERVER_FLAGS } from '../packages/cli/src/server-settings.ts';
 import type { ServerHealth } from './_api-server.ts';
 
 export interface ServerProcess {
@@ -19,7 +20,14 @@ export async function startServerProcess(
   leak = 0,
 ): Promise<ServerProcess> {
   const child = fork(join(import.meta.dirname, '_api-server.ts'), {
-    env: { PATH: process.env.PATH ?? '', ...environment, BENCH_APP: JSON.stringify(app), BENCH_LEAK: String(leak) },
+    execArgv: SERVER_FLAGS,
+    env: {
+      PATH: process.env.PATH ?? '',
+      ...SERVER_ENVIRONMENT,
+      ...environment,
+      BENCH_APP: JSON.stringify(app),
+      BENCH_LEAK: String(leak),
+    },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const kill = () => void child.kill('SIGKILL');

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { RESEARCH_USE, VersaMammoError } from '@versamammo/schema';
 import { APIError, VersaMammoClientError } from '@versamammo/sdk';
 import { commands, isCommandName } from './commands/index.ts';
+import { startWithServerSettings } from './server-settings.ts';
 import { UsageError } from './usage-error.ts';
 
 const [name, ...args] = process.argv.slice(2);
@@ -18,6 +19,7 @@ if (name === undefined || name === '--help' || name === 'help' || !isCommandName
   process.exit(name === undefined || name === '--help' || name === 'help' ? 0 : 2);
 }
 
+if (name === 'serve') startWithServerSettings();
 const { command } = await (commands[name] ?? unreachable())();
 const abort = new AbortController();
 process.once('SIGINT', () => abort.abort(new Error('interrupted')));

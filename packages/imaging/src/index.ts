@@ -25,7 +25,7 @@ export { encodePhantomDicom, encodePhantomPng } from './phantom/encode-phantom.t
 export { type Phantom, type PhantomLesion, phantom } from './phantom/phantom.ts';
 export type { PhantomCluster, PhantomMass, PhantomOptions } from './phantom/phantom-options.ts';
 export { createImagingPool, type ImagingPool, type ImagingPoolOptions } from './pool/imaging-pool.ts';
-export { encodePrepared, type PreparedImage, prepareMammogram } from './prepare-mammogram.ts';
+export { encodePrepared, type PreparedImage, prepareMammogram, reduceMammogram } from './prepare-mammogram.ts';
 export { type PreviewOptions, preview } from './preview.ts';
 export { decodeRaster, type RasterFormat, rasterFormat } from './raster/decode-raster.ts';
 export { encodeGreyPng } from './raster/png.ts';

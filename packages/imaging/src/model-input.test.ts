@@ -4,7 +4,7 @@ import { canonicalise } from './canonicalise.ts';
 import { toModelInput } from './model-input.ts';
 import { encodePhantomDicom, encodePhantomPng } from './phantom/encode-phantom.ts';
 import { phantom } from './phantom/phantom.ts';
-import { encodePrepared, prepareMammogram } from './prepare-mammogram.ts';
+import { encodePrepared, prepareMammogram, reduceMammogram } from './prepare-mammogram.ts';
 import { readMammogram } from './read-mammogram.ts';
 
 const input: ModelInput = {
@@ -39,6 +39,34 @@ describe('prepareMammogram', () => {
     const again = await readMammogram(once);
     expect(again.mirrored).toBe(false);
     expect(Buffer.from(encodePrepared(prepareMammogram(again, 128))).equals(Buffer.from(once))).toBe(true);
+  });
+});
+
+describe('reduceMammogram', () => {
+  it.each(['L', 'R'] as const)('gives the same tensor at the same place from fewer pixels (%s)', (laterality) => {
+    const mammogram = canonicalise(phantom(13, { longSide: 300, laterality }).grey);
+    const reduced = reduceMammogram(mammogram, 128);
+    expect(reduced.pixels.length).toBe(reduced.rows * reduced.columns);
+    expect(Math.max(reduced.rows, reduced.columns)).toBe(128);
+    const [whole, few] = [mammogram, reduced].map((one) => toModelInput(one, input));
+    expect(few?.data).toEqual(whole?.data);
+    expect(few?.toSource).toEqual(whole?.toSource);
+    expect({ ...reduced, pixels: 0, rows: 0, columns: 0, toSource: 0 }).toEqual({
+      ...mammogram,
+      pixels: 0,
+      rows: 0,
+      columns: 0,
+      toSource: 0,
+    });
+  });
+
+  it('leaves the mammogram as it is, and a small one in its size', () => {
+    const mammogram = canonicalise(phantom(14, { longSide: 100 }).grey);
+    const before = mammogram.pixels.slice();
+    const reduced = reduceMammogram(mammogram, 128);
+    expect([reduced.rows, reduced.columns]).toEqual([mammogram.rows, mammogram.columns]);
+    expect(reduced.pixels.buffer).not.toBe(mammogram.pixels.buffer);
+    expect(mammogram.pixels).toEqual(before);
   });
 });
 

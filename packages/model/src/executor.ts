@@ -19,6 +19,9 @@ export interface Executor {
   kill(): Promise<void>;
 }
 
+/** Mebibytes of a thread's young objects: V8 would let this room grow to 192. Tensors lie elsewhere. */
+const YOUNG_MB = 24;
+
 export class ExecutorLost extends Error {
   /** Whether the batch was under way when the executor died. */
   readonly begun: boolean;
@@ -37,7 +40,11 @@ export async function openInlineExecutor(options: RunnerOptions): Promise<Execut
 
 /** In a worker thread. Throws `ModelError` where the bundle cannot be loaded or the thread does not start. */
 export async function openThreadExecutor(options: WorkerOptions, workerUrl: URL): Promise<Executor> {
-  const worker = new Worker(workerUrl, { workerData: options, name: 'versamammo-model' });
+  const worker = new Worker(workerUrl, {
+    workerData: options,
+    name: 'versamammo-model',
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  });
   const held: { resolve(outcomes: Outcome[]): void; reject(error: Error): void }[] = [];
   let lost = false;
   let closing = false;

@@ -1,7 +1,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeGreyPng, readMammogram } from '@versamammo/imaging';
+import { canonicalise, encodeGreyPng, phantom, readMammogram, reduceMammogram } from '@versamammo/imaging';
 import { Answer, Classification, Detection, type Mammogram, type Neighbour, Segmentation } from '@versamammo/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBundle } from './bundle.ts';
@@ -36,6 +36,32 @@ async function similar(mammogram: Mammogram): Promise<Neighbour[]> {
 function dot(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
 }
+
+describe('a reduced mammogram', () => {
+  it('is to the model what the whole one is', async () => {
+    const lite = await openModel(join(import.meta.dirname, '../../../models/versamammo-lite'), { workers: 0 });
+    for (const [seed, laterality] of [
+      [4, 'L'],
+      [5, 'R'],
+    ] as const) {
+      const made = phantom(seed, { longSide: 1100 + seed, laterality });
+      const whole = canonicalise(made.grey);
+      const reduced = reduceMammogram(whole, lite.manifest.input.preparedLongSide);
+      expect(reduced.rows).toBeLessThan(whole.rows);
+      const [expected, found] = [await lite.analyze(whole), await lite.analyze(reduced)];
+      expect(expected.detections.length).toBeGreaterThan(0);
+      expect(found).toEqual({ ...expected, detections: expect.anything() });
+      for (const [i, { box, ...detection }] of expected.detections.entries()) {
+        const { box: other, ...same } = found.detections[i] ?? {};
+        expect(same).toEqual({ ...detection, sizeMm: detection.sizeMm && expect.anything() });
+        for (const [side, at] of box.entries()) expect(other?.[side]).toBeCloseTo(at, 6);
+        expect(other?.[2]).toBeLessThanOrEqual(whole.source.columns);
+        expect(other?.[3]).toBeLessThanOrEqual(whole.source.rows);
+      }
+    }
+    await lite.close();
+  });
+});
 
 describe('embed', () => {
   it('gives a unit vector, the same on every thread, and leaves the pixels alone', async () => {

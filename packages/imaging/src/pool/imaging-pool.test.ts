@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, test } from 'vitest';
 import { deriveTenantKey, loadMasterKey } from '../deidentify/tenant-key.ts';
+import { reduceMammogram } from '../prepare-mammogram.ts';
 import { preview } from '../preview.ts';
 import { encodeGreyPng } from '../raster/png.ts';
 import { readMammogram } from '../read-mammogram.ts';
@@ -42,6 +43,19 @@ describe('imaging pool', () => {
     expect(outlined).toEqual(preview(mammogram, { longSide: 64, overlay: { boxes: [[...box]], toGrid } }));
     expect(outlined).not.toEqual(preview(mammogram, { longSide: 64 }));
     expect(deidentified.quarantine).toEqual([]);
+  });
+
+  test('for a model, a mammogram has the pixels that it sees, in memory of its own', async () => {
+    const key = deriveTenantKey(await loadMasterKey({ secret: '11'.repeat(32) }), 't');
+    const files = [png, breast(240), png];
+    const read = await Promise.all(files.map((file) => pool.read(file, { longSide: 64 })));
+    const { mammogram: asked } = await pool.readQuery(png, key, { longSide: 64 });
+    const expected = await Promise.all(files.map(async (file) => reduceMammogram(await readMammogram(file), 64)));
+    expect(read).toEqual(expected);
+    expect({ ...asked, source: null }).toEqual({ ...expected[0], source: null });
+    expect(asked.pixels.byteLength).toBe(4 * asked.rows * asked.columns);
+    expect(asked.pixels.buffer).toBeInstanceOf(ArrayBuffer);
+    expect(asked.pixels.buffer.byteLength).toBe(asked.pixels.byteLength);
   });
 
   test('a refused image is a typed error, and the worker goes on', async () => {
