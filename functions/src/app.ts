@@ -58,7 +58,7 @@ export function createApp(services: Services, options: AppOptions = {}): App {
   const log = options.log ?? createLog(configuration.logLevel);
   const limit = options.rateLimit ?? { perSecond: 200, burst: 400 };
   const metrics = createMetrics();
-  const load = { inFlight: 0, imageWork: 0, bytes: 0, shed: 0 };
+  const load = { inFlight: 0, waiting: 0, imageWork: 0, bytes: 0, shed: 0 };
   const isOpen = async () => options.openWithoutKeys === true && !(await access.hasKeys());
 
   const app: App = new OpenAPIHono<AppEnvironment>();

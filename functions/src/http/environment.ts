@@ -13,6 +13,8 @@ export type AppEnvironment = {
     refusal: unknown;
     /** What the audit line names: an id of ours, or a key that is known to exist. */
     objectId: string | null;
+    /** Does what only waits, without a place among the requests in flight meanwhile. */
+    aside: <T>(wait: () => Promise<T>) => Promise<T>;
     /** What to blame for a 500; logged, never sent. */
     defect: unknown;
   };

@@ -70,6 +70,8 @@ export interface Input<P, Q, B> {
   /** Aborted when the client goes away or time is up. */
   signal: AbortSignal;
   request: Request;
+  /** Does what only waits, without a place among the requests in flight meanwhile. */
+  aside<T>(wait: () => Promise<T>): Promise<T>;
 }
 
 export interface Reply {
@@ -107,7 +109,7 @@ export function operation<
     const sent: RequestBody =
       body === null ? { fields: {}, file: null } : await readBody(request, limits, body, spec.takesFile !== undefined);
     const parsedBody = parse(body ?? Nothing, sent.fields, 'body', 'invalid-request') as z.infer<B>;
-    const input = { principal, signal, request, params: parsedParams, query: parsedQuery };
+    const input = { principal, signal, request, aside: c.get('aside'), params: parsedParams, query: parsedQuery };
     const work = () => handle({ ...input, body: parsedBody, file: sent.file });
     const key = spec.method === 'post' && spec.stream === undefined ? c.req.header('idempotency-key') : undefined;
     return key === undefined ? work() : once(c, principal.tenant, key, sent, work);

@@ -86,6 +86,7 @@ export function metricsRoute(
           help: 'Of these, the ones that decode an image or run the model on it.',
           value: load.imageWork,
         },
+        versamammo_waiting: { help: 'Requests beside these that only wait for something.', value: load.waiting },
         versamammo_in_flight_bytes: { help: 'Bytes of their bodies.', value: load.bytes },
         versamammo_shed_total: { help: 'Requests refused because of load.', value: load.shed },
         versamammo_queue_waiting: { help: 'Messages that wait.', value: depth.waiting },

@@ -77,8 +77,8 @@ export function workRoutes(context: OperationContext, { uploads, imports, jobs, 
       }),
       answers: { 200: { about: 'The job.', schema: JobSchema } },
     },
-    async ({ principal, params: { id }, query: { wait }, signal }) => ({
-      body: jobOf(await jobs.wait(principal.tenant, id, wait, signal)),
+    async ({ principal, params: { id }, query: { wait }, signal, aside }) => ({
+      body: jobOf(await aside(() => jobs.wait(principal.tenant, id, wait, signal))),
     }),
   );
   operation(

@@ -8,9 +8,9 @@ import { loadLimit } from './index.ts';
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => void vi.useRealTimers());
 
-/** Requests to `/image` are image work and stay until `finish`. */
+/** Requests to `/image` are image work, those to `/poll` only wait; all stay until `finish`. */
 function server(limits: { requests?: number; seconds?: number; bytes?: number } = {}) {
-  const load = { inFlight: 0, imageWork: 0, bytes: 0, shed: 0 };
+  const load = { inFlight: 0, waiting: 0, imageWork: 0, bytes: 0, shed: 0 };
   const waiting: (() => void)[] = [];
   const app = new Hono<AppEnvironment>();
   app.onError((error) => problemResponse(problemOf(error, 'r')));
@@ -23,7 +23,8 @@ function server(limits: { requests?: number; seconds?: number; bytes?: number } 
     }),
   );
   app.post('/*', async (c) => {
-    await new Promise<void>((resolve) => waiting.push(resolve));
+    const stay = () => new Promise<void>((resolve) => waiting.push(resolve));
+    await (c.req.path === '/poll' ? c.get('aside')(stay) : stay());
     return c.text('done');
   });
   return {
@@ -46,7 +47,7 @@ test('image work takes three quarters of the places, so that what is quick still
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
   for (let i = 0; i < 8; i++) await finish();
   for (const answer of await Promise.all([...images, ...quick])) expect(answer.status).toBe(200);
-  expect(load).toEqual({ inFlight: 0, imageWork: 0, bytes: 0, shed: 2 });
+  expect(load).toEqual({ inFlight: 0, waiting: 0, imageWork: 0, bytes: 0, shed: 2 });
 });
 
 test.each([
@@ -67,4 +68,20 @@ test.each([
   const quick = send('/quick');
   for (let i = 0; i <= places; i++) await finish();
   for (const answer of await Promise.all([...inside, quick])) expect(answer.status).toBe(200);
+});
+
+test('who only waits holds no place, up to eight times as many as there are', async () => {
+  const { send, finish, load } = server({ requests: 4 });
+  const polls = [];
+  for (let i = 0; i < 36; i++) {
+    polls.push(send('/poll'));
+    await turn();
+  }
+  expect(load).toMatchObject({ inFlight: 4, waiting: 32 });
+  expect((await send('/quick')).status).toBe(503);
+  await finish();
+  await polls[0];
+  for (let i = 1; i < 36; i++) await finish();
+  for (const answer of await Promise.all(polls)) expect(answer.status).toBe(200);
+  expect(load).toEqual({ inFlight: 0, waiting: 0, imageWork: 0, bytes: 0, shed: 1 });
 });

@@ -8,6 +8,8 @@ import { createPace } from './pace.ts';
 
 export interface Load {
   inFlight: number;
+  /** Beside these: requests that only wait for something. */
+  waiting: number;
   /** Of these, the ones that decode an image or run the model on it. */
   imageWork: number;
   bytes: number;
@@ -35,6 +37,8 @@ export interface LoadLimitOptions {
 }
 
 const IMAGE_SHARE = 0.75;
+/** Waiting costs next to nothing, so that as many times the requests in flight may do so; more of them keep their place. */
+const WAITING_FACTOR = 8;
 /** One that is worked on, and one that is ready when that is done. */
 const LEAST_IMAGE_WORK = 2;
 const LONGEST_WAIT_SECONDS = 60;
@@ -54,6 +58,18 @@ export function loadLimit({ limits, load, turnstile, isImageWork }: LoadLimitOpt
     return null;
   }
 
+  async function aside<T>(wait: () => Promise<T>): Promise<T> {
+    if (load.waiting >= WAITING_FACTOR * limits.requests) return wait();
+    load.inFlight--;
+    load.waiting++;
+    try {
+      return await wait();
+    } finally {
+      load.waiting--;
+      load.inFlight++;
+    }
+  }
+
   return createMiddleware<AppEnvironment>(async (c, next) => {
     const bytes = bytesOf(c, limits.bodyBytes);
     const isImage = isImageWork(c);
@@ -71,6 +87,7 @@ export function loadLimit({ limits, load, turnstile, isImageWork }: LoadLimitOpt
       if (load.imageWork === 0) pace.begin();
       load.imageWork++;
     }
+    c.set('aside', aside);
     try {
       await turnstile.enter();
       await next();

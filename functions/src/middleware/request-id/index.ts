@@ -14,6 +14,7 @@ export function requestId() {
     c.set('principal', null);
     c.set('refusal', null);
     c.set('objectId', null);
+    c.set('aside', (wait) => wait());
     c.set('defect', null);
     await next();
     c.res.headers.set('x-request-id', id);
