@@ -140,6 +140,7 @@ async function operationsOf(services: Services, pool: ImagingPool, seed: number)
   const pictures = Array.from({ length: PICTURES }, (_, i) =>
     encodePhantomPng(phantom(seed * 1000 + i, { longSide: 512 })),
   );
+  const seen = { longSide: model.manifest.input.preparedLongSide };
   const random = randomOf(seed + 1);
   const vectors = Array.from({ length: 64 }, () => randomUnitVector(random, index.dimension));
   const picture = (n: number) => pictures[n % PICTURES] ?? new Uint8Array();
@@ -159,7 +160,7 @@ async function operationsOf(services: Services, pool: ImagingPool, seed: number)
       status: 200,
       request: (n) => form('/v1/search', fresh(n, 'search'), { k: '10' }),
       async bare(n) {
-        const { mammogram } = await pool.readQuery(picture(n), key);
+        const { mammogram } = await pool.readQuery(picture(n), key, seen);
         return similar((await model.embed(mammogram)).vector, 10);
       },
     },
@@ -168,7 +169,7 @@ async function operationsOf(services: Services, pool: ImagingPool, seed: number)
       status: 200,
       request: (n) => form('/v1/vqa', fresh(n, 'vqa'), { question: QUESTION }),
       async bare(n) {
-        const { mammogram } = await pool.readQuery(picture(n), key);
+        const { mammogram } = await pool.readQuery(picture(n), key, seen);
         return model.answer(
           QUESTION,
           mammogram,
@@ -182,8 +183,7 @@ async function operationsOf(services: Services, pool: ImagingPool, seed: number)
       request: (n) => form('/v1/images', fresh(n, 'ingest'), { labels: '{"density":"C"}' }),
       async bare(n) {
         const bytes = fresh(n, 'bare');
-        const cleared = await pool.deidentify(bytes, key);
-        const mammogram = await pool.read(cleared.bytes);
+        const { mammogram } = await pool.admit(bytes, key, seen);
         const embedded = await model.embedForIndex(mammogram, 5);
         const record = { ...EMPTY, id: ids(n), patient: null, labels: Labels.parse({ density: 'C' }) };
         const point = { id: ids(n), image: ids(n), collection: 'own' as const, record, vector: embedded.vector };

@@ -1,8 +1,8 @@
 // Imaging: decoding, de-identification and previews as the services use them, off the main thread.
 import {
+  type Admitted,
   createImagingPool,
   DEFAULT_LIMITS,
-  type Deidentified,
   type ImagingPool,
   type TenantKey,
 } from '@versamammo/imaging';
@@ -20,7 +20,8 @@ export interface ReadOptions {
 }
 
 export interface Imaging {
-  deidentify(bytes: Uint8Array, tenantKey: TenantKey, signal?: AbortSignal): Promise<Deidentified>;
+  /** A file that is to be kept: what may be stored of it, and the mammogram on it. */
+  admit(bytes: Uint8Array, tenantKey: TenantKey, options: ReadOptions): Promise<Admitted>;
   /** A file that is asked about and not kept, with the pseudonymous keys of what its header names. */
   readQuery(
     bytes: Uint8Array,
@@ -43,7 +44,7 @@ export function openImaging({ maximumBytes }: Configuration): Imaging {
     ...(longSide !== undefined && { longSide }),
   });
   return {
-    deidentify: (bytes, tenantKey, signal) => pool.deidentify(bytes, tenantKey, limits, signal),
+    admit: (bytes, tenantKey, options) => pool.admit(bytes, tenantKey, how(options), options.signal),
     readQuery: (bytes, tenantKey, { signal, ...options }) => pool.readQuery(bytes, tenantKey, how(options), signal),
     read: (bytes, options = {}) => pool.read(bytes, how(options), options.signal),
     preview: (bytes, { boxes, longSide, ...options }) =>

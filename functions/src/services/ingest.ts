@@ -107,12 +107,12 @@ export function createIngest(parts: IngestParts) {
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<Ingested> {
     const content = sha256(given.bytes);
-    const cleared = await imaging.deidentify(given.bytes, parts.tenantKey(tenant), signal);
     const caller = callerFacts(given, (kind, identifier) => parts.pseudonym(tenant, kind, identifier));
-    const id = imageId(tenant, cleared.sopInstanceUid ?? content, given.frame ?? null);
     // Where a worker embeds, the model need not be opened here.
     const longSide = parts.embed === 'inline' ? await parts.longSide() : undefined;
-    const mammogram = await imaging.read(cleared.bytes, { frame: given.frame, caller, longSide, signal });
+    const how = { frame: given.frame, caller, longSide, signal };
+    const { cleared, mammogram } = await imaging.admit(given.bytes, parts.tenantKey(tenant), how);
+    const id = imageId(tenant, cleared.sopInstanceUid ?? content, given.frame ?? null);
     const state = newImageState(tenant, id, { given, cleared, caller, mammogram, content });
     return inTurn(`${tenant}/${id}`, async () => {
       const existing = await find(tenant, id);

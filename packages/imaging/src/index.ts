@@ -1,5 +1,6 @@
 // @versamammo/imaging: bytes → one normalised Mammogram; de-identification; previews; phantoms.
 
+export { type Admitted, admitMammogram } from './admit-mammogram.ts';
 export { canonicalise, type Hints } from './canonicalise.ts';
 export { GLYPHS } from './deidentify/bitmap-font.ts';
 export { type Deidentified, deidentify } from './deidentify/deidentify.ts';

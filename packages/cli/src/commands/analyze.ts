@@ -6,7 +6,7 @@ import type { Analysis } from '@versamammo/sdk';
 import type { Command } from '../command.ts';
 import { CONNECTION_OPTIONS, CONNECTION_USAGE, withClient } from '../connect.ts';
 import { eachFile } from '../each-file.ts';
-import { table } from '../terminal/table.ts';
+import { table, wrap } from '../terminal/table.ts';
 import { text } from '../values.ts';
 
 export const command: Command = {
@@ -79,28 +79,44 @@ function maskPng({ size: [height, width], counts }: { size: [number, number]; co
 
 function show(file: string, [result]: Flat[]): string {
   if (result === undefined) return file;
-  const heads = result.details.flatMap(({ head, question, probabilities, domain }) => [
-    [
-      head,
-      probabilities.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`).join(', '),
-      domain.note === null ? question : `${question} ${domain.note}`,
-    ],
+  const notes: string[] = [];
+  /** A text with the number of its note, which is told once below. */
+  const noted = (text: string, note: string | null) => {
+    if (note === null) return text;
+    if (!notes.includes(note)) notes.push(note);
+    return `${text} [${notes.indexOf(note) + 1}]`;
+  };
+  const heads = result.details.map(({ head, question, probabilities, domain }) => [
+    head,
+    noted(question, domain.note),
+    probabilities
+      .toSorted((a, b) => b.probability - a.probability)
+      .map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)}\u00a0%`)
+      .join(', '),
   ]);
   const boxes = result.detections.map(({ label, score, box, sizeMm, domain }) => [
-    label,
+    noted(label, domain.note),
     score.toFixed(3),
     box.map((side) => Math.round(side)).join(','),
     sizeMm === null ? null : sizeMm.map((mm) => mm.toFixed(1)).join(' × '),
-    domain.note,
+  ]);
+  const masks = result.segmentations.map(({ label, areaPixels, areaMm2, mask, domain }) => [
+    noted(label, domain.note),
+    Math.round(areaPixels),
+    areaMm2 === null ? null : Math.round(areaMm2),
+    mask,
   ]);
   return [
     file,
-    table(['head', 'probabilities', 'question'], heads),
-    boxes.length === 0 ? 'No detections.' : table(['detection', 'score', 'box', 'mm', 'domain'], boxes),
-    ...result.segmentations.map(({ label, areaPixels, mask, domain }) =>
-      [`${label}: ${Math.round(areaPixels)} pixels`, mask, domain.note].filter((part) => part !== null).join(', '),
-    ),
-    ...(result.support?.warning ? [result.support.warning] : []),
+    table(['head', 'question', 'answers, the most probable first'], heads),
+    '',
+    boxes.length === 0 ? 'No detections.' : table(['detection', 'score', 'box', 'mm'], boxes),
+    ...(masks.length === 0 ? [] : ['', table(['mask', 'pixels', 'mm²', 'file'], masks)]),
+    '',
+    ...notes.flatMap((note, i) => paragraph(`[${i + 1}] ${note}`)),
+    ...(result.support?.warning ? paragraph(result.support.warning) : []),
     `${result.bundle}. ${result.notice}\n`,
   ].join('\n');
 }
+
+const paragraph = (sentence: string) => wrap(sentence, process.stdout.columns ?? 100);

@@ -1,9 +1,10 @@
 // deidentify: bytes as they came → bytes that may be stored, with keys that keep a patient's images together, and what forbids their use.
 import { isDicom, parseDicom } from '../dicom/dataset.ts';
+import { decodeDicom } from '../dicom/decode-dicom.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import { decodeRaster, type RasterFormat, rasterFormat } from '../raster/decode-raster.ts';
 import { deidentifyDicom } from './deidentify-dicom.ts';
-import { findQuarantineReasons, type QuarantineReason, textReasons } from './quarantine.ts';
+import { headerReasons, type QuarantineReason, textReasons } from './quarantine.ts';
 import { stripRaster } from './strip-raster.ts';
 import type { TenantKey } from './tenant-key.ts';
 
@@ -28,10 +29,8 @@ export interface Deidentified {
  */
 export function deidentify(bytes: Uint8Array, key: TenantKey, limits: Limits = DEFAULT_LIMITS): Deidentified {
   const format = rasterFormat(bytes);
-  const quarantine =
-    format === null
-      ? findQuarantineReasons(bytes, parseDicom(bytes, { limits }), limits)
-      : textReasons(decodeRaster(bytes, format, limits));
+  const grey = format === null ? decodeDicom(bytes, { limits }) : decodeRaster(bytes, format, limits);
+  const quarantine = [...headerReasons(bytes, limits), ...textReasons(grey)];
   return { ...pseudonymise(bytes, key, limits), quarantine };
 }
 

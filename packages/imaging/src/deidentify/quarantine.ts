@@ -1,8 +1,8 @@
 // Quarantine: what speaks against using an image before a person has looked at it, though it was de-identified.
-import { type DicomFile, decimals, text, texts } from '../dicom/dataset.ts';
-import { decodeDicom } from '../dicom/decode-dicom.ts';
+import { parseDicom, text, texts } from '../dicom/dataset.ts';
 import type { GreyImage } from '../grey-image.ts';
 import type { Limits } from '../limits.ts';
+import { rasterFormat } from '../raster/decode-raster.ts';
 import { findText } from './find-text.ts';
 
 export interface QuarantineReason {
@@ -13,8 +13,10 @@ export interface QuarantineReason {
 /** Secondary Capture and its multi-frame kinds, PS3.4 B.5. */
 const SECONDARY_CAPTURE = '1.2.840.10008.5.1.4.1.1.7';
 
-/** Reasons from the header and from the pixels of the central frame. A missing Burned In Annotation is no reason. Throws `ImagingError`. */
-export function findQuarantineReasons(bytes: Uint8Array, { dataset }: DicomFile, limits: Limits): QuarantineReason[] {
+/** Reasons from a DICOM file's header; other files have none. A missing Burned In Annotation is no reason. Throws `ImagingError`. */
+export function headerReasons(bytes: Uint8Array, limits: Limits): QuarantineReason[] {
+  if (rasterFormat(bytes) !== null) return [];
+  const { dataset } = parseDicom(bytes, { limits });
   const reasons: QuarantineReason[] = [];
   const sopClass = text(dataset, 'x00080016') ?? '';
   const imageType = texts(dataset, 'x00080008').join(' ').toUpperCase();
@@ -30,12 +32,10 @@ export function findQuarantineReasons(bytes: Uint8Array, { dataset }: DicomFile,
     });
   if (/SCREEN ?(SAVE|SHOT)|SCREEN_(SAVE|SHOT)/.test(imageType))
     reasons.push({ code: 'screen-save', message: 'This is a picture of a screen, which may show names.' });
-  const frames = decimals(dataset, 'x00280008')[0] ?? 1;
-  // Overlays of synthetic images and volumes stand in every slab: the central one is enough.
-  return [...reasons, ...textReasons(decodeDicom(bytes, { frame: Math.floor(frames / 2), limits }))];
+  return reasons;
 }
 
-/** A reason where more than view and side markers is written beside the breast. */
+/** A reason where more than view and side markers is written beside the breast. What is written on a volume stands in every slab: the central frame is enough. */
 export function textReasons(grey: GreyImage): QuarantineReason[] {
   const lines = findText(grey);
   return lines.length === 0

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, test } from 'vitest';
+import { deidentify } from '../deidentify/deidentify.ts';
 import { deriveTenantKey, loadMasterKey } from '../deidentify/tenant-key.ts';
 import { reduceMammogram } from '../prepare-mammogram.ts';
 import { preview } from '../preview.ts';
@@ -28,12 +29,12 @@ describe('imaging pool', () => {
   test('does what the functions do', async () => {
     const key = deriveTenantKey(await loadMasterKey({ secret: '11'.repeat(32) }), 't');
     const box = [20, 60, 50, 100] as const;
-    const [mammogram, inspection, thumbnail, outlined, deidentified] = await Promise.all([
+    const [mammogram, inspection, thumbnail, outlined, admitted] = await Promise.all([
       pool.read(png),
       pool.inspect(png),
       pool.preview(png, { longSide: 64 }),
       pool.previewBreast(png, { longSide: 64, boxes: [[...box]] }),
-      pool.deidentify(png, key),
+      pool.admit(png, key),
     ]);
     expect(mammogram).toEqual(await readMammogram(png));
     expect(mammogram.pixels.buffer).toBeInstanceOf(SharedArrayBuffer);
@@ -42,7 +43,9 @@ describe('imaging pool', () => {
     const toGrid = mammogram.toSource;
     expect(outlined).toEqual(preview(mammogram, { longSide: 64, overlay: { boxes: [[...box]], toGrid } }));
     expect(outlined).not.toEqual(preview(mammogram, { longSide: 64 }));
-    expect(deidentified.quarantine).toEqual([]);
+    const cleared = deidentify(png, key);
+    expect(admitted.cleared).toEqual({ ...cleared, bytes: new Uint8Array(cleared.bytes) });
+    expect(admitted.mammogram).toEqual(await readMammogram(cleared.bytes));
   });
 
   test('for a model, a mammogram has the pixels that it sees, in memory of its own', async () => {

@@ -22,12 +22,13 @@ type Result<Name extends keyof Tasks> = Awaited<ReturnType<Tasks[Name]>>;
 /** Each method is the function of its name; the pool's own errors are `busy`, `over-limit` (time) and `worker-failed`. */
 export interface ImagingPool {
   read(bytes: Uint8Array, options?: Given<'read'>[1], signal?: AbortSignal): Promise<Result<'read'>>;
-  deidentify(
+  /** `deidentify`, and `read` of what may be stored, in one. */
+  admit(
     bytes: Uint8Array,
-    key: Given<'deidentify'>[1],
-    limits?: Given<'deidentify'>[2],
+    key: Given<'admit'>[1],
+    options?: Given<'admit'>[2],
     signal?: AbortSignal,
-  ): Promise<Result<'deidentify'>>;
+  ): Promise<Result<'admit'>>;
   /** `pseudonymise` and `read` in one. */
   readQuery(
     bytes: Uint8Array,
@@ -161,8 +162,7 @@ export function createImagingPool(options: ImagingPoolOptions = {}): ImagingPool
   return {
     // The worker's task table and this interface share one type; messages between threads carry none.
     read: (bytes, given, signal) => submit('read', bytes, [given], signal) as Promise<Result<'read'>>,
-    deidentify: (bytes, key, limits, signal) =>
-      submit('deidentify', bytes, [key, limits], signal) as Promise<Result<'deidentify'>>,
+    admit: (bytes, key, given, signal) => submit('admit', bytes, [key, given], signal) as Promise<Result<'admit'>>,
     readQuery: (bytes, key, given, signal) =>
       submit('readQuery', bytes, [key, given], signal) as Promise<Result<'readQuery'>>,
     inspect: (bytes, limits, signal) => submit('inspect', bytes, [limits], signal) as Promise<Result<'inspect'>>,

@@ -1,7 +1,9 @@
 // The worker thread of the imaging pool: runs one task at a time and answers with its result or its typed error.
 import { parentPort } from 'node:worker_threads';
 import { type Box, type Mammogram, VersaMammoError } from '@versamammo/schema';
-import { deidentify, pseudonymise } from '../deidentify/deidentify.ts';
+import { type Admitted, admitMammogram } from '../admit-mammogram.ts';
+import type { Allocate } from '../canonicalise.ts';
+import { pseudonymise } from '../deidentify/deidentify.ts';
 import type { TenantKey } from '../deidentify/tenant-key.ts';
 import { inspect } from '../inspect.ts';
 import { reduceMammogram } from '../prepare-mammogram.ts';
@@ -25,7 +27,15 @@ export interface Query {
 /** What a pool does, by name. Arguments and results are copied between threads, but for the pixels of a mammogram: shared, or handed over. */
 const tasks = {
   read,
-  deidentify,
+  /** A file that is to be kept: de-identified and decoded in one. */
+  admit: async (
+    bytes: Uint8Array,
+    key: TenantKey,
+    { longSide, ...options }: PoolReadOptions = {},
+  ): Promise<Admitted> => {
+    const { cleared, mammogram } = await admitMammogram(bytes, key, options, memoryFor(longSide));
+    return { cleared, mammogram: reduced(mammogram, longSide) };
+  },
   /** A file that is asked about and not kept: its keys are pseudonymous, its pixels are not searched for names. */
   readQuery: async (bytes: Uint8Array, key: TenantKey, options: PoolReadOptions = {}): Promise<Query> => {
     const { bytes: cleared, patient, exam, sopInstanceUid } = pseudonymise(bytes, key, options.limits);
@@ -47,14 +57,19 @@ const tasks = {
 export type Tasks = typeof tasks;
 
 async function read(bytes: Uint8Array, { longSide, ...options }: PoolReadOptions = {}): Promise<Mammogram> {
-  if (longSide === undefined) return readMammogram(bytes, options, sharedMemory);
-  const mammogram = await readMammogram(bytes, options, scratchMemory);
-  const reduced = reduceMammogram(mammogram, longSide);
-  giveBack(mammogram.pixels);
-  return reduced;
+  return reduced(await readMammogram(bytes, options, memoryFor(longSide)), longSide);
 }
 
-const scratchMemory = (length: number) => new Float32Array(borrow(4 * length), 0, length);
+function memoryFor(longSide: number | undefined): Allocate {
+  return longSide === undefined ? sharedMemory : (length) => new Float32Array(borrow(4 * length), 0, length);
+}
+
+function reduced(mammogram: Mammogram, longSide: number | undefined): Mammogram {
+  if (longSide === undefined) return mammogram;
+  const few = reduceMammogram(mammogram, longSide);
+  giveBack(mammogram.pixels);
+  return few;
+}
 
 /**
  * Pixels as they were read: neither the event loop nor a thread that they are handed on to has to copy them. V8 does not
