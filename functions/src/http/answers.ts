@@ -13,6 +13,7 @@ import {
   Labels,
   LabelsPatch,
   Lesion,
+  ResultDomain,
   Segmentation,
   Support,
 } from '@versamammo/schema';
@@ -26,7 +27,7 @@ const text = { type: 'string' as const };
 const number = { type: 'number' as const };
 const flag = { type: 'boolean' as const };
 const values = { type: 'array' as const, maxItems: 1000, items: { anyOf: [text, number, flag] } };
-const field = { type: 'string' as const, enum: FieldName.options };
+const field = { $ref: '#/components/schemas/FieldName' };
 
 function condition<P extends object>(required: string[], properties: P) {
   return { type: 'object' as const, required, properties, additionalProperties: false };
@@ -67,13 +68,14 @@ export const BoxSchema = Box.clone().openapi('Box', {
 const LabelsSchema = Labels.clone().openapi('Labels');
 export const LabelsPatchSchema = LabelsPatch.clone().openapi('LabelsPatch');
 const LesionSchema = Lesion.extend({ box: BoxSchema }).openapi('Lesion');
+const SupportSchema = Support.clone().openapi('Support');
 export const AnswerSchema = Answer.clone().openapi('Answer');
 export const Collections = z
   .array(Collection)
   .min(1)
   .max(3)
   .openapi({ description: 'Default own and reference; `demo` only when named.' });
-export const FieldSchema = FieldName;
+export const FieldSchema = FieldName.clone().openapi('FieldName');
 
 /** Ids of ours. */
 export const Id = z.uuid();
@@ -157,19 +159,24 @@ export const SearchAnswerSchema = z
       kind: z.enum(['image', 'region']),
       exact: z.boolean(),
     }),
-    support: Support.nullable(),
+    support: SupportSchema.nullable(),
     space: z.string(),
     bundle: z.string(),
     notice: z.string(),
   })
   .openapi('SearchAnswer');
 
+const domain = ResultDomain.clone().openapi('ResultDomain');
+const MaskSchema = Segmentation.shape.mask.clone().openapi('Mask');
+
 export const AnalysisSchema = z
   .object({
-    classification: z.array(Classification),
-    detections: z.array(Detection.extend({ box: BoxSchema })),
-    segmentations: z.array(Segmentation.extend({ mask: Segmentation.shape.mask.nullable() })),
-    support: Support.nullable(),
+    classification: z.array(Classification.extend({ domain }).openapi('Classification')),
+    detections: z.array(Detection.extend({ box: BoxSchema, domain }).openapi('Detection')),
+    segmentations: z.array(
+      Segmentation.extend({ box: BoxSchema.nullable(), mask: MaskSchema.nullable(), domain }).openapi('Segmentation'),
+    ),
+    support: SupportSchema.nullable(),
     warnings: z.array(z.string()),
     space: z.string(),
     bundle: z.string(),
@@ -180,7 +187,7 @@ export const AnalysisSchema = z
 export const EmbeddingSchema = z
   .object({
     space: z.string(),
-    support: Support.nullable(),
+    support: SupportSchema.nullable(),
     dimension: z.int(),
     vector: z.array(z.number()),
     bundle: z.string(),

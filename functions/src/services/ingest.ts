@@ -2,6 +2,7 @@
 import type { TenantKey } from '@versamammo/imaging';
 import type { Point } from '@versamammo/index';
 import {
+  MOST_WRITES,
   type ObjectStore,
   PreconditionFailed,
   type Queue,
@@ -436,9 +437,10 @@ export function createIngest(parts: IngestParts) {
     };
     for await (const { id: tenant } of tenants)
       for await (const { value } of records.query<StoredImage>(partitions.images(tenant))) {
-        if (isLive(value))
-          writes.push(...links(value).filter(({ partition }) => partition === partitions.instances(tenant)));
-        if (writes.length === 100) await write();
+        if (!isLive(value)) continue;
+        const own = links(value).filter(({ partition }) => partition === partitions.instances(tenant));
+        if (writes.length + own.length > MOST_WRITES) await write();
+        writes.push(...own);
       }
     await write();
     await records.put(partitions.installation, INSTANCES_ARE_LISTED, {});

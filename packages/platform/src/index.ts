@@ -17,7 +17,7 @@ export { type LocalJobDefinition, type LocalJobsOptions, openLocalJobs } from '.
 export type { ObjectInfo, ObjectStore, PutOptions } from './object-store.ts';
 export { MAXIMUM_ATTEMPTS, type OpenOptions, openPlatform, type Platform, VISIBILITY_SECONDS } from './platform.ts';
 export type { DeadMessage, Message, Queue } from './queue.ts';
-export type { Condition, Records, StoredRecord, Write } from './records.ts';
+export { type Condition, MOST_WRITES, type Records, type StoredRecord, type Write } from './records.ts';
 export { openS3Store, type S3StoreOptions } from './s3-store.ts';
 export { openSqliteQueue, type SqliteQueueOptions } from './sqlite-queue.ts';
 export { openSqliteRecords } from './sqlite-records.ts';

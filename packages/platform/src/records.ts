@@ -22,6 +22,9 @@ export interface Write {
   expiresAt?: Date;
 }
 
+/** Of one transaction: DynamoDB takes no more. */
+export const MOST_WRITES = 100;
+
 /**
  * A record has a partition (a tenant and a kind) and a sort key, each 1 to 1024 bytes; values are JSON of at most
  * 350 kB. Reads are strongly consistent. An expired record is never returned, and counts as absent.
@@ -35,7 +38,7 @@ export interface Records {
     options?: { condition?: Condition; expiresAt?: Date },
   ): Promise<StoredRecord<T>>;
   delete(partition: string, sort: string, condition?: { version: number }): Promise<void>;
-  /** All or nothing; at most 100 writes, each of another record. */
+  /** All or nothing; at most `MOST_WRITES` writes, each of another record. */
   transact(writes: Write[]): Promise<void>;
   /** In order of sort key (UTF-8 bytes); `after` is exclusive. */
   query<T>(
@@ -67,7 +70,7 @@ export function encodeValue(value: unknown): string {
 }
 
 export function checkTransaction(writes: Write[]): void {
-  if (writes.length > 100) throw new InvalidInput('A transaction has at most 100 writes.');
+  if (writes.length > MOST_WRITES) throw new InvalidInput(`A transaction has at most ${MOST_WRITES} writes.`);
   for (const { partition, sort, value, condition } of writes) {
     checkRecordKey(partition, sort);
     if (value === undefined && condition === 'absent')

@@ -1038,83 +1038,12 @@ export interface components {
         };
         Analysis: {
             bundle: string;
-            classification: {
-                decisions: {
-                    label: string;
-                    operatingPoint: string;
-                    positive: boolean;
-                    threshold: number;
-                }[];
-                domain: {
-                    exploratory: boolean;
-                    note: string | null;
-                    sources: string[];
-                };
-                head: string;
-                multilabel: boolean;
-                prior: {
-                    [key: string]: number;
-                };
-                probabilities: {
-                    label: string;
-                    probability: number;
-                }[];
-                question: string;
-            }[];
-            detections: {
-                box: components["schemas"]["Box"];
-                domain: {
-                    exploratory: boolean;
-                    note: string | null;
-                    sources: string[];
-                };
-                head: string;
-                label: string;
-                position: {
-                    /** @enum {string|null} */
-                    depth: "anterior" | "middle" | "posterior" | null;
-                    /** @enum {string|null} */
-                    sector: "inner" | "outer" | "upper" | "lower" | "central" | null;
-                };
-                score: number;
-                sizeMm: [
-                    number,
-                    number
-                ] | null;
-            }[];
+            classification: components["schemas"]["Classification"][];
+            detections: components["schemas"]["Detection"][];
             notice: string;
-            segmentations: {
-                areaMm2: number | null;
-                areaPixels: number;
-                box: [
-                    number,
-                    number,
-                    number,
-                    number
-                ] | null;
-                domain: {
-                    exploratory: boolean;
-                    note: string | null;
-                    sources: string[];
-                };
-                head: string;
-                label: string;
-                mask: {
-                    counts: number[];
-                    size: [
-                        number,
-                        number
-                    ];
-                } | null;
-            }[];
+            segmentations: components["schemas"]["Segmentation"][];
             space: string;
-            support: {
-                distance: number | null;
-                inside: boolean;
-                quantile: number;
-                similarity: number;
-                warning: string | null;
-            } | null;
+            support: components["schemas"]["Support"];
             warnings: string[];
         };
         AnalyzeRequest: {
@@ -1224,6 +1153,42 @@ export interface components {
         } & (unknown | unknown);
         /** @description [x0, y0, x1, y1] in pixels of the source image, x1 and y1 exclusive. */
         Box: number[];
+        Classification: {
+            decisions: {
+                label: string;
+                operatingPoint: string;
+                positive: boolean;
+                threshold: number;
+            }[];
+            domain: components["schemas"]["ResultDomain"];
+            head: string;
+            multilabel: boolean;
+            prior: {
+                [key: string]: number;
+            };
+            probabilities: {
+                label: string;
+                probability: number;
+            }[];
+            question: string;
+        };
+        Detection: {
+            box: components["schemas"]["Box"];
+            domain: components["schemas"]["ResultDomain"];
+            head: string;
+            label: string;
+            position: {
+                /** @enum {string|null} */
+                depth: "anterior" | "middle" | "posterior" | null;
+                /** @enum {string|null} */
+                sector: "inner" | "outer" | "upper" | "lower" | "central" | null;
+            };
+            score: number;
+            sizeMm: [
+                number,
+                number
+            ] | null;
+        };
         /** @description DICOM JSON model, PS3.18 F. */
         DicomDataSet: {
             [key: string]: unknown;
@@ -1233,13 +1198,7 @@ export interface components {
             dimension: number;
             notice: string;
             space: string;
-            support: {
-                distance: number | null;
-                inside: boolean;
-                quantile: number;
-                similarity: number;
-                warning: string | null;
-            } | null;
+            support: components["schemas"]["Support"];
             vector: number[];
         };
         EmbedRequest: {
@@ -1265,13 +1224,14 @@ export interface components {
             similarity: number;
         };
         Facets: {
-            /** @enum {string} */
-            field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+            field: components["schemas"]["FieldName"];
             values: {
                 count: number;
                 value: string | number | boolean;
             }[];
         };
+        /** @enum {string} */
+        FieldName: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
         /**
          * @description A condition, at most 8 levels deep. `in` takes values of the field; ranges are for fields of numbers.
          * @example {
@@ -1298,16 +1258,13 @@ export interface components {
         } | {
             not: components["schemas"]["Filter"];
         } | {
-            /** @enum {string} */
-            field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+            field: components["schemas"]["FieldName"];
             in: (string | number | boolean)[];
         } | {
-            /** @enum {string} */
-            field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+            field: components["schemas"]["FieldName"];
             known: boolean;
         } | {
-            /** @enum {string} */
-            field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+            field: components["schemas"]["FieldName"];
             gt?: number;
             gte?: number;
             lt?: number;
@@ -1583,6 +1540,13 @@ export interface components {
             key: components["schemas"]["MadeKey"];
             tenant: components["schemas"]["Tenant"];
         };
+        Mask: {
+            counts: number[];
+            size: [
+                number,
+                number
+            ];
+        } | null;
         Me: {
             keyId: string | null;
             scopes: ("read" | "write" | "admin")[];
@@ -1721,6 +1685,11 @@ export interface components {
         Removed: {
             removed: number;
         };
+        ResultDomain: {
+            exploratory: boolean;
+            note: string | null;
+            sources: string[];
+        };
         SearchAnswer: {
             bundle: string;
             groups: {
@@ -1739,13 +1708,7 @@ export interface components {
             patientExclusion: "applied" | "unknown" | "off";
             results: components["schemas"]["Hit"][];
             space: string;
-            support: {
-                distance: number | null;
-                inside: boolean;
-                quantile: number;
-                similarity: number;
-                warning: string | null;
-            } | null;
+            support: components["schemas"]["Support"];
         };
         SearchRequest: {
             box?: components["schemas"]["Box"] & unknown;
@@ -1774,6 +1737,22 @@ export interface components {
             upload?: string;
             vector?: number[];
         } & (unknown | unknown | unknown | unknown);
+        Segmentation: {
+            areaMm2: number | null;
+            areaPixels: number;
+            box: components["schemas"]["Box"] & (unknown[] | null);
+            domain: components["schemas"]["ResultDomain"];
+            head: string;
+            label: string;
+            mask: components["schemas"]["Mask"];
+        };
+        Support: {
+            distance: number | null;
+            inside: boolean;
+            quantile: number;
+            similarity: number;
+            warning: string | null;
+        } | null;
         Tenant: {
             createdAt: string;
             id: string;
@@ -3024,7 +3003,7 @@ export interface operations {
             query: {
                 /** @description own, reference, demo, separated by commas. Default own and reference. */
                 collections?: string;
-                field: "id" | "patient" | "exam" | "image" | "dataset" | "sourceImageId" | "split" | "licence" | "releasable" | "sha256" | "laterality" | "view" | "modality" | "timePoint" | "birads" | "density" | "miasDensity" | "pathology" | "cancer" | "outcomeBasis" | "findings" | "findingsComplete" | "massShapes" | "massMargins" | "subtlety" | "masking" | "subtype" | "age" | "vendor" | "site" | "machine";
+                field: components["schemas"]["FieldName"];
                 /** @description A Filter as JSON. */
                 filter?: string;
                 limit?: number;
