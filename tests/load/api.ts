@@ -311,7 +311,7 @@ async function phases(
   return report();
 }
 
-/** Seconds that it took, with what was under way at the end. */
+/** Clients that come back when they were told to, as the SDK does. Seconds that it took, with what was under way at the end. */
 async function steadyLoad(url: string, load: Load, clients: number, seconds: number, tally: Tally): Promise<number> {
   const start = performance.now();
   const sent = new Map<number, { kind: Kind; call: Call }>();
@@ -320,11 +320,13 @@ async function steadyLoad(url: string, load: Load, clients: number, seconds: num
     sent.set(client, made);
     return made.call;
   };
-  await runClients(url, { clients, seconds, next }, (answer, client) => {
+  await runClients(url, { clients, seconds, next }, async (answer, client) => {
     const made = sent.get(client);
     if (made === undefined) return;
     load.note(made.kind, made.call, answer);
     count(tally, made.kind, answer);
+    const left = seconds * 1000 - (performance.now() - start);
+    if (isShed(answer) && left > 0) await sleep(Math.min(left, 1000 * Number(answer.retryAfter)));
   });
   return (performance.now() - start) / 1000;
 }
