@@ -72,6 +72,8 @@ const measurement: Measurement = {
         whole &&= timed(stage, process.execPath, [...cli, stage, ...flags, '--processes', processes]);
       }
       if (whole && stages.includes('export')) {
+        const anew = flags.slice(0, flags.indexOf('--python'));
+        timed('support', python, ['-m', 'versamammo', 'support', ...anew]);
         const store = openS3Store({
           bucket: BUCKET,
           prefix: 'run/bundle/',
