@@ -29,9 +29,12 @@ const K = 5;
 const WORDS = 6;
 const TAKEN = 7;
 const SCANNED = 8;
-const FOUND = 9;
+const BLOCK_ROWS = 9;
+const FOUND = 10;
 const HEADER_BYTES = 128;
 
+/** Of fewer rows the blocks are quarters, so that threads end together. */
+const MANY_ROWS = 65_536;
 /** Memory that a task keeps, however little the next scan needs. */
 const KEPT_BYTES = 65_536;
 
@@ -85,6 +88,11 @@ export class ScanTask {
     return this.#header[K] as number;
   }
 
+  /** Rows of a block, at most `BLOCK`. */
+  get blockRows(): number {
+    return this.#header[BLOCK_ROWS] as number;
+  }
+
   get query(): Float32Array<SharedArrayBuffer> {
     return new Float32Array(this.buffer, HEADER_BYTES, this.#header[DIMENSION]);
   }
@@ -111,6 +119,7 @@ export class ScanTask {
     header[WORDS] = rows.length;
     header[TAKEN] = 0;
     header[SCANNED] = 0;
+    header[BLOCK_ROWS] = rows.length * 32 < MANY_ROWS ? BLOCK / 4 : BLOCK;
     header.fill(0, FOUND);
     this.query.set(query);
     this.rows.set(rows);
@@ -175,7 +184,7 @@ export class ScanTask {
   }
 
   get #blocks(): number {
-    return Math.ceil((Atomics.load(this.#header, WORDS) * 32) / BLOCK);
+    return Math.ceil((Atomics.load(this.#header, WORDS) * 32) / this.blockRows);
   }
 
   #end(state: number): void {

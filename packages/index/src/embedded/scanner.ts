@@ -36,7 +36,7 @@ export class Scanner {
   /** Inside the task: scans blocks until none is left or the time is up (as `performance.now()` says), and leaves. */
   scan(task: ScanTask, until: number): void {
     const { stride, vectors, keys, rows: rowsPerSegment } = this.#layout;
-    const { query, rows, k } = task;
+    const { query, rows, k, blockRows } = task;
     const { scores: bestScores, rows: bestRows } = task.findings(this.#thread);
     const best = new BestRows(k, (a, b) => compareWords(this.#key(a, keys), this.#key(b, keys)), bestScores, bestRows);
     const rowNumbers = this.#scratch + stride;
@@ -49,13 +49,13 @@ export class Scanner {
       const block = task.take();
       if (block === -1) break;
       blocks++;
-      const first = block * BLOCK;
+      const first = block * blockRows;
       const segment = this.#segments[Math.floor(first / rowsPerSegment)];
       if (segment === undefined) continue;
       const { kernel, words, floats } = segment;
       const inside = first % rowsPerSegment;
 
-      const count = listRows(rows, first, inside, words, rowNumbers / 4);
+      const count = listRows(rows, first, blockRows, inside, words, rowNumbers / 4);
       if (count === 0) continue;
       kernel.dotRows(this.#scratch, vectors, stride, rowNumbers, count, scores);
 
@@ -125,10 +125,17 @@ export class Scanners {
 }
 
 /** Row numbers inside the segment of the bits of one block, written from word `at` on; how many. */
-function listRows(bits: Uint32Array, first: number, inside: number, into: Uint32Array, at: number): number {
+function listRows(
+  bits: Uint32Array,
+  first: number,
+  blockRows: number,
+  inside: number,
+  into: Uint32Array,
+  at: number,
+): number {
   let end = at;
   const from = first >>> 5;
-  const to = Math.min(from + (BLOCK >>> 5), bits.length);
+  const to = Math.min(from + (blockRows >>> 5), bits.length);
   for (let i = from; i < to; i++) {
     let word = bits[i] as number;
     const row = inside + ((i - from) << 5);
