@@ -25,19 +25,22 @@ const common = { seed: { type: 'number', default: 1 }, json: { type: 'boolean', 
 >;
 const declared: Record<string, Option> = { ...measurement.options, ...common };
 
-const { values } = parseArgs({
-  args: rest.slice(1),
-  options: Object.fromEntries(
-    Object.entries(declared).map(([key, option]) => [
-      key,
-      { type: option.type === 'boolean' ? 'boolean' : 'string' } as const,
-    ]),
-  ),
-});
-const options = parseOptions(declared, values);
+const options = parseOptions(declared, readFlags());
 const report = await measurement.run(options);
 printReport(`${kind} ${name}`, report, options.json === true);
 process.exit(report.ok ? 0 : 1);
+
+function readFlags() {
+  const flags = Object.entries(declared).map(
+    ([key, { type }]) => [key, { type: type === 'boolean' ? 'boolean' : 'string' } as const] as const,
+  );
+  try {
+    return parseArgs({ args: rest.slice(1), options: Object.fromEntries(flags) }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}. Flags of ${name}: ${flags.map(([key]) => `--${key}`).join(', ')}.`);
+    process.exit(2);
+  }
+}
 
 function listNames(path: string): string[] {
   try {

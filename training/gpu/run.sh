@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One part of the GPU run, each under ten minutes; a part that is cut off goes on when it is started again.
+# One part of the GPU run, each under ten minutes; what a machine that goes away has not collected is lost.
 #   run.sh unpack                .carry/*.tar → prepared sets; wheels of .carry/wheels onto the path
-#   run.sh stage1 | stage2 | ablate [--set KEY=VALUE …]   stopped after LIMIT seconds (default 540) at the latest
+#   run.sh stage1 | stage2 | ablate [--set KEY=VALUE …]   a stage ends and publishes after LIMIT seconds (default 480)
 #   run.sh collect FOLDER        copy what comes back: published weights, manifests, logs, probes, scores of ablations
 # REHEARSE=1: a few steps on the CPU with the same files. RUN, CONFIG and PREPARED name other places.
 set -euo pipefail
@@ -21,8 +21,7 @@ case ${1:-} in
     "$PYTHON" training/gpu/pack.py unpack --out "$PREPARED" .carry/*.tar
     ;;
   stage1 | stage2 | ablate)
-    # 124: time is up.
-    timeout "${LIMIT:-540}" "$PYTHON" -m versamammo "$1" --config "$CONFIG" --run "$RUN" "${overrides[@]}" "${@:2}" || [ $? = 124 ]
+    "$PYTHON" -m versamammo "$1" --config "$CONFIG" --run "$RUN" --set "runtime.stop_after_seconds=${LIMIT:-480}" "${overrides[@]}" "${@:2}"
     ;;
   collect)
     tar -C "$RUN" -cf "${2:?a folder}/$(basename "$RUN").tar" $(cd "$RUN" && find . -name '*.pt' -path '*stage[12]/[st]*' -not -path './runs/*' \

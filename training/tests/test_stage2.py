@@ -222,3 +222,12 @@ def test_published_weights_are_of_half_precision(smoke: Config, tmp_path: Path) 
         assert value.dtype in (torch.float32, torch.int64)
         if value.is_floating_point() and value.ndim > 1:
             assert torch.equal(value, value.half().float()), name
+
+
+def test_a_stage_that_has_no_time_left_publishes_what_it_has(smoke: Config, tmp_path: Path) -> None:
+    assert smoke.stage2 is not None
+    how = dataclasses.replace(smoke.stage2, steps=500, validate_steps=400, distillation_weight=0.0)
+    runtime = dataclasses.replace(smoke.runtime, stop_after_seconds=0.01)
+    run(dataclasses.replace(smoke, stage2=how, runtime=runtime), str(tmp_path))
+    manifest = load_student(open_store(str(tmp_path)))[2]
+    assert manifest["steps"] == manifest["bestStep"] == 1 and "validation/mean" in manifest["validation"]

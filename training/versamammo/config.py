@@ -83,6 +83,8 @@ class Runtime:
     #: A checkpoint after this many steps; 0: by time alone.
     checkpoint_steps: int = 0
     tensorboard: bool = True
+    #: A stage ends after this many seconds at the latest, and publishes what it has by then; 0: at its last step.
+    stop_after_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

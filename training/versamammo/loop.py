@@ -42,8 +42,8 @@ class Trainer(Protocol):
 
     def load(self, state: dict[str, Any]) -> None: ...
 
-    def validate(self, step: int) -> dict[str, float]:
-        """After step `step`: metrics on validation patients; empty where none are due."""
+    def validate(self, step: int, *, last: bool) -> dict[str, float]:
+        """After step `step`: metrics on validation patients; empty where none are due. They are due after the last one."""
 
 
 class StepBatches(torch.utils.data.Dataset[list[Any]]):
@@ -115,7 +115,7 @@ def train(
             store.put(f"{name}/log.jsonl", lines.encode())
             upload_curves(store, name, folder)
 
-    saved = time.monotonic()
+    begun = saved = time.monotonic()
     with Progress(name, trainer.steps, first, quiet=not main) as progress:
         if found is not None:
             progress.say(f"{name}: resumed at step {first} of {trainer.steps}")
@@ -128,7 +128,8 @@ def train(
             sums = distributed.mean_over_processes(sums)
             refuse_nan(name, step, sums)
             figures = {**sums, **trainer.update(step)}
-            metrics = trainer.validate(step + 1)
+            time_up = bool(runtime.stop_after_seconds) and elapsed(begun) > runtime.stop_after_seconds
+            metrics = trainer.validate(step + 1, last=time_up or step + 1 == trainer.steps)
             history.append({"step": step + 1, **figures, **metrics})
             curves.add(step + 1, {**figures, **metrics})
             progress.step(step + 1, {key: value for key, value in figures.items() if "/" not in key})
@@ -139,11 +140,20 @@ def train(
             if due or time.monotonic() - saved > runtime.checkpoint_seconds or step + 1 == trainer.steps:
                 checkpoint(step + 1)
                 saved = time.monotonic()
+            if time_up:
+                progress.say(f"{name}: time is up at step {step + 1} of {trainer.steps}; what there is gets published")
+                checkpoint(step + 1)
+                break
     curves.close()
     if main:
         upload_curves(store, name, folder)
     distributed.barrier()
     return history
+
+
+def elapsed(begun: float) -> float:
+    """Seconds since, the same in every process."""
+    return distributed.mean_over_processes({"seconds": time.monotonic() - begun})["seconds"]
 
 
 def refuse_nan(stage: str, step: int, losses: dict[str, float]) -> None:

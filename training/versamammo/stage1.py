@@ -40,12 +40,12 @@ def run(config: Config, run_uri: str) -> None:
         trainer = TeacherTrainer(config, how, device)
         schedule = Schedule.build(dataset.cases, how.batch, config.seed, None, [0] * len(dataset))
         crops = Crops(dataset, how, config.input, config.seed)
-        loop.train(
+        history = loop.train(
             "stage1", config, store, trainer, loop.StepBatches(schedule, how.accumulate, crops), fingerprint, device
         )
         if distributed.rank() == 0:
             encoder, share = interpolated(trainer.teacher.encoder, how, config, store, dataset, device)
-            publish_teacher(store, encoder, share, how, fingerprint, config, dataset)
+            publish_teacher(store, encoder, share, len(history), how, fingerprint, config, dataset)
     distributed.barrier()
     if distributed.rank() == 0:
         print_teacher_probe(config, store, dataset, load_teacher(store), device)
@@ -163,7 +163,7 @@ class TeacherTrainer:
         update_ema(self.teacher, self.student, momentum)
         return {"schedule/learning_rate": rate, "schedule/momentum": momentum, "schedule/gradient_norm": norm}
 
-    def validate(self, step: int) -> dict[str, float]:
+    def validate(self, step: int, *, last: bool) -> dict[str, float]:
         return {}
 
     def state(self) -> dict[str, Any]:
@@ -236,6 +236,7 @@ def publish_teacher(
     store: ObjectStore,
     encoder: Encoder,
     share: float,
+    steps: int,
     how: Stage1,
     fingerprint: str,
     config: Config,
@@ -249,7 +250,7 @@ def publish_teacher(
         "stage": "stage1",
         "fingerprint": fingerprint,
         "seed": config.seed,
-        "steps": how.steps,
+        "steps": steps,
         "trainedShare": share,
         "backbone": how.backbone,
         "size": list(how.global_size),

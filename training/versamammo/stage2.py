@@ -317,9 +317,9 @@ class StudentTrainer:
         update_ema(self.average, self.student, min(how.ema, (1 + step) / (10 + step)))
         return {"schedule/learning_rate": rate, "schedule/gradient_norm": norm}
 
-    def validate(self, step: int) -> dict[str, float]:
+    def validate(self, step: int, *, last: bool) -> dict[str, float]:
         """Macro AUC per task and source of the averaged student on validation patients; the best mean is kept."""
-        if step % self.how.validate_steps and step != self.steps:
+        if step % self.how.validate_steps and not last:
             return {}
         metrics = validation_aucs(self.average, self.tasks, self.validation, self.config, self.device)
         score = float(np.mean(list(metrics.values()))) if metrics else 0.0
@@ -414,7 +414,7 @@ def publish_student(
         "stage": "stage2",
         "fingerprint": fingerprint,
         "seed": config.seed,
-        "steps": how.steps,
+        "steps": len(history),
         "bestStep": trainer.best["step"],
         "backbone": how.backbone,
         "size": [config.input.height, config.input.width],
