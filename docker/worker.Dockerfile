@@ -26,6 +26,8 @@ USER versamammo
 # Loads the model's runtime and embeds a phantom on the CPU: a broken image is not pushed.
 RUN docker/check-worker.sh
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
+    NODE_OPTIONS=--max-semi-space-size=8 \
     XDG_CACHE_HOME=/tmp
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "functions/src/worker.ts"]
