@@ -14,6 +14,7 @@ import {
   type Support,
 } from '@versamammo/schema';
 import { ServiceError } from '../service-error.ts';
+import { eachImageOnce } from './each-image-once.ts';
 import { checkBox, type Queries, type Source } from './query.ts';
 
 export interface SearchRequest extends Source {
@@ -219,16 +220,18 @@ export function createSearch({ queries, model, index, regions }: SearchParts) {
     const isDemo = state?.collection === 'demo' || mammogram.source.format === 'phantom';
     const consulted: Neighbour[] = [];
     const similar = async (vector: Float32Array) => {
-      const { neighbours } = await searched.search(
+      const k = opened.neighboursForAnswers;
+      const found = await searched.search(
         { tenant, collections: isDemo ? ['own', 'reference', 'demo'] : ['own', 'reference'] },
         {
           by: { vector },
-          k: opened.neighboursForAnswers,
+          k: 2 * k, // each may be there twice
           self,
           ...(request.filter && { filter: request.filter }),
           ...(signal && { signal }),
         },
       );
+      const neighbours = eachImageOnce(found.neighbours, k);
       consulted.push(...neighbours);
       return neighbours;
     };
