@@ -10,7 +10,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from versamammo import ablate
-from versamammo.config import Ablate, Config
+from versamammo.config import Ablate, Config, overridden
 from versamammo.data import DECODED, read_cases
 from versamammo.errors import TrainingError
 from versamammo.store import open_store
@@ -42,8 +42,10 @@ def test_variants_are_compared_and_not_trained_twice(
     DECODED.clear()
     out = capsys.readouterr().out
     assert out.count("exit 0") == 4 and "2 folds" in out
-    found = ablate.unpacked(open_store(str(tmp_path)).get(ablate.scores_key("fast one", 1)) or b"")
-    manifest = json.loads((tmp_path / "runs" / "fast-one-1" / "stage2" / "manifest.json").read_text())
+    assert config.ablate is not None
+    place = ablate.place_of(overridden(config, config.ablate.variants["fast one"]), 1, 2)
+    found = ablate.unpacked(open_store(str(tmp_path)).get(ablate.scores_key(place)) or b"")
+    manifest = json.loads((tmp_path / "runs" / place / "stage2" / "manifest.json").read_text())
     assert any(name.startswith("probe ") for name in found) and any(name.startswith("head ") for name in found)
     for measure in found.values():
         assert 0 <= measure.metric()(None) <= 1 and len(measure.patients) == len(measure.target)
@@ -52,6 +54,7 @@ def test_variants_are_compared_and_not_trained_twice(
     ablate.run(config, str(tmp_path))
     DECODED.clear()
     assert "exit" not in capsys.readouterr().out
+    assert ablate.place_of(overridden(config, ["stage2.steps=3"]), 1, 2) != place
 
 
 def ablate_folds(root: Path, config: Config) -> list[str]:

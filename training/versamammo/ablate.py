@@ -53,14 +53,14 @@ class Measure:
 def run(config: Config, run_uri: str) -> None:
     """Train every variant on every fold, as many at once as `ablate.jobs`; print the table. Done pairs are not repeated."""
     how = section(config, "ablate", Ablate)
-    for overrides in how.variants.values():
-        overridden(config, overrides)  # a wrong key stops here, not after hours
+    configs = {name: overridden(config, overrides) for name, overrides in how.variants.items()}
     store = open_store(run_uri)
     if not isinstance(store, FolderStore):
         raise TrainingError("bad-config", "ablate works in a folder: give --run a path.")
     sets = [write_folds(folder, store.root, how.folds) for folder in config.data.sets]
     jobs = [(name, fold) for fold in range(how.folds) for name in how.variants]
-    waiting = [job for job in jobs if store.get(scores_key(*job)) is None]
+    places = {(name, fold): place_of(configs[name], fold, how.folds) for name, fold in jobs}
+    waiting = [job for job in jobs if store.get(scores_key(places[job])) is None]
     decode(config.data.sets)
     context, running, failed = multiprocessing.get_context("fork"), {}, []
     while waiting or running:
@@ -73,13 +73,21 @@ def run(config: Config, run_uri: str) -> None:
             if len(running) >= how.jobs:
                 break
             waiting.remove(job)
-            folders = [each[job[1]] for each in sets]
-            running[job] = context.Process(target=one, args=(config, how, store, folders, *job))
+            data = dataclasses.replace(configs[job[0]].data, sets=[each[job[1]] for each in sets])
+            own = dataclasses.replace(configs[job[0]], data=data)
+            running[job] = context.Process(target=one, args=(own, store, places[job]))
             running[job].start()
         time.sleep(0.2)
-    report(store, how)
+    report(
+        {
+            name: {
+                fold: unpacked(body) for fold in range(how.folds) if (body := store.get(scores_key(places[name, fold])))
+            }
+            for name in how.variants
+        }
+    )
     if failed:
-        logs = ", ".join(f"runs/{name.replace(' ', '-')}-{fold}/log.txt" for name, fold in failed)
+        logs = ", ".join(f"runs/{places[job]}/log.txt" for job in failed)
         raise TrainingError("ablation-failed", f"{len(failed)} of {len(jobs)} trainings failed: see {logs}.")
 
 
@@ -115,21 +123,25 @@ def decode(sets: Sequence[str]) -> None:
         DECODED.update(zip((case.row["sha256"] for case in cases), pool.map(read_grey, cases), strict=True))
 
 
-def scores_key(name: str, fold: int) -> str:
-    return f"scores/{name.replace(' ', '-')}-{fold}.npz"
+def place_of(config: Config, fold: int, folds: int) -> str:
+    """Name of the run of a variant on a fold: another for any other configuration, so that no score is taken for another's."""
+    document = json.dumps(dataclasses.asdict(dataclasses.replace(config, ablate=None)), sort_keys=True)
+    return f"{hashlib.sha256(document.encode()).hexdigest()[:12]}-{fold}-of-{folds}"
 
 
-def one(config: Config, how: Ablate, store: FolderStore, sets: list[str], name: str, fold: int) -> None:
+def scores_key(place: str) -> str:
+    return f"scores/{place}.npz"
+
+
+def one(config: Config, store: FolderStore, place: str) -> None:
     """Train and score one variant on one fold; its output goes to a log beside its run."""
-    place = store.root / "runs" / f"{name.replace(' ', '-')}-{fold}"
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / "log.txt").open("a") as log:
+    folder = store.root / "runs" / place
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("a") as log:
         sys.stdout = sys.stderr = log
         try:
-            own = overridden(config, how.variants[name])
-            own = dataclasses.replace(own, data=dataclasses.replace(own.data, sets=sets))
-            stage2.run(own, str(place))
-            store.put(scores_key(name, fold), packed(score(own, open_store(str(place)))))
+            stage2.run(config, str(folder))
+            store.put(scores_key(place), packed(score(config, open_store(str(folder)))))
         except Exception:
             traceback.print_exc(file=log)
             raise SystemExit(1) from None
@@ -219,13 +231,13 @@ def unpacked(body: bytes) -> dict[str, Measure]:
         }
 
 
-def report(store: ObjectStore, how: Ablate) -> None:
-    """Print each measure's mean over folds, per variant, and its difference to the first variant with a 95 % interval."""
-    scores = {
-        name: {fold: unpacked(body) for fold in range(how.folds) if (body := store.get(scores_key(name, fold)))}
-        for name in how.variants
-    }
-    first = next(iter(how.variants))
+def report(scores: dict[str, dict[int, dict[str, Measure]]]) -> None:
+    """Print each measure's mean over folds, per variant, and its difference to the first variant with a 95 % interval.
+
+    Args:
+        scores: variant → fold → measure.
+    """
+    first = next(iter(scores))
     for measure in next(iter(scores[first].values()), {}):
         print(f"\n{measure}")
         for name, by_fold in scores.items():
