@@ -2,8 +2,34 @@
 import { KERNEL_BASE64 } from './kernel.gen.ts';
 
 export interface Kernel {
-  /** Scores of the `count` rows whose numbers (uint32) stand at byte `rows`, as float32 at byte `out`; row 0 lies at byte `base`. */
-  dotRows(query: number, base: number, stride: number, rows: number, count: number, out: number): void;
+  /** Writes the code, of `codeBytes`, of the vector of so many bytes at byte `vector`. */
+  encode(vector: number, bytes: number, code: number, codeBytes: number): void;
+  /**
+   * Of the `count` rows whose numbers (uint32) stand at byte `rows`, keeps there those whose score may reach `floor`, and says how many. The query is a
+   * `FirstLook` with its codes at byte `query`; the code of row 0 lies at byte `codes`.
+   */
+  mayReach(
+    floor: number,
+    query: number,
+    unit: number,
+    perError: number,
+    perLength: number,
+    codes: number,
+    groupBytes: number,
+    stride: number,
+    rows: number,
+    count: number,
+  ): number;
+  /** Scores of the `count` rows whose numbers stand at byte `rows`, as float32 at byte `out`; the vector of row 0 lies at byte `vectors`. */
+  dotRows(
+    query: number,
+    vectors: number,
+    groupBytes: number,
+    stride: number,
+    rows: number,
+    count: number,
+    out: number,
+  ): void;
 }
 
 let module: WebAssembly.Module | undefined;

@@ -19,8 +19,8 @@ interface Home {
   collections: readonly Collection[];
 }
 
-/** Bytes of vectors below which a scan ends sooner than another thread could begin it. */
-const SMALL_SCAN = 2 * 1024 * 1024;
+/** Bytes of codes below which a scan ends sooner than another thread could begin it. */
+const SMALL_SCAN = 1024 * 1024;
 /** Filters whose rows are remembered. */
 const RESOLVED_FILTERS = 32;
 /** Rows read before other work gets its turn. */
@@ -63,7 +63,7 @@ export class RowTable {
     }
     table.#used = expected;
     for (const { row, vector } of store.vectors()) {
-      table.segments.vector(row).set(vector);
+      table.segments.writeVector(row, vector);
       if (row % TURN === TURN - 1) await setImmediate();
     }
     return table;
@@ -161,9 +161,9 @@ export class RowTable {
     const { segments } = this;
     const count = rows.count();
     if (count === 0) return [];
-    const scan = { query, k: Math.min(k, count), rows: rows.words };
+    const scan = { query, k: Math.min(k, count), rows: rows.words, count };
     const found =
-      count * segments.layout.stride <= SMALL_SCAN
+      count * segments.layout.codeStride <= SMALL_SCAN
         ? scanPool.scanHere(segments, scan)
         : await scanPool.scan(segments, scan, signal);
     signal?.throwIfAborted();

@@ -8,6 +8,8 @@ export interface Scan {
   k: number;
   /** Bit i of word j: row 32 j + i takes part. */
   rows: Uint32Array;
+  /** How many take part. */
+  count: number;
 }
 
 export interface Found {
@@ -30,7 +32,8 @@ const WORDS = 6;
 const TAKEN = 7;
 const SCANNED = 8;
 const BLOCK_ROWS = 9;
-const FOUND = 10;
+const COUNT = 10;
+const FOUND = 11;
 const HEADER_BYTES = 128;
 
 /** Of fewer rows the blocks are quarters, so that threads end together. */
@@ -88,6 +91,10 @@ export class ScanTask {
     return this.#header[K] as number;
   }
 
+  get count(): number {
+    return this.#header[COUNT] as number;
+  }
+
   /** Rows of a block, at most `BLOCK`. */
   get blockRows(): number {
     return this.#header[BLOCK_ROWS] as number;
@@ -110,13 +117,14 @@ export class ScanTask {
   }
 
   /** Begins a scan; the task is free. */
-  open({ segments, query, k, rows }: Scan, order: number): void {
+  open({ segments, query, k, rows, count }: Scan, order: number): void {
     const header = this.#header;
     header[ORDER] = order;
     header[SEGMENTS] = segments;
     header[DIMENSION] = query.length;
     header[K] = k;
     header[WORDS] = rows.length;
+    header[COUNT] = count;
     header[TAKEN] = 0;
     header[SCANNED] = 0;
     header[BLOCK_ROWS] = rows.length * 32 < MANY_ROWS ? BLOCK / 4 : BLOCK;

@@ -1,47 +1,52 @@
-// Scanners: one thread's view of vector segments, and the exact scan over a set of rows.
+// Scanners: one thread's view of vector segments, and the exact scan over a set of rows, which looks twice: at all codes, then at the vectors that may be among the best.
 import { BestRows } from './best-rows.ts';
+import { firstLook } from './first-look.ts';
 import { instantiateKernel, type Kernel } from './kernel.ts';
 import type { ScanTask } from './scan-task.ts';
-import { BLOCK, compareWords, type SegmentLayout } from './vector-segments.ts';
+import { BLOCK, compareWords, keyAt, type Scratch, type SegmentLayout, scratchOf } from './vector-segments.ts';
+
+/** Rows that are looked at together: the floor rises in between. */
+const BATCH = 64;
+/** Of fewer rows than so many for each that is wanted, too many would be looked at twice. */
+const LOOK_TWICE_FROM = 32;
 
 interface Segment {
   kernel: Kernel;
   memory: WebAssembly.Memory;
   floats: Float32Array;
+  halves: Int16Array;
   words: Uint32Array;
 }
 
 export class Scanner {
   readonly #layout: SegmentLayout;
   readonly #thread: number;
-  readonly #scratch: number;
+  readonly #scratch: Scratch;
   readonly #segments: Segment[] = [];
 
   /** `thread`: which scratch is this thread's own. */
   constructor(layout: SegmentLayout, thread: number) {
     this.#layout = layout;
     this.#thread = thread;
-    this.#scratch = thread * layout.scratchBytes;
+    this.#scratch = scratchOf(layout, thread);
   }
 
   add(memory: WebAssembly.Memory): void {
-    this.#segments.push({
-      kernel: instantiateKernel(memory),
-      memory,
-      floats: new Float32Array(memory.buffer),
-      words: new Uint32Array(memory.buffer),
-    });
+    this.#segments.push({ kernel: instantiateKernel(memory), memory, ...viewsOf(memory) });
   }
 
   /** Inside the task: scans blocks until none is left or the time is up (as `performance.now()` says), and leaves. */
   scan(task: ScanTask, until: number): void {
-    const { stride, vectors, keys, rows: rowsPerSegment } = this.#layout;
-    const { query, rows, k, blockRows } = task;
+    const { stride, codeStride, groupBytes, codes, vectors, rows: rowsPerSegment } = this.#layout;
+    const { query: queryAt, queryCodes, rowNumbers, scores } = this.#scratch;
+    const { query, rows, count, k, blockRows } = task;
     const { scores: bestScores, rows: bestRows } = task.findings(this.#thread);
-    const best = new BestRows(k, (a, b) => compareWords(this.#key(a, keys), this.#key(b, keys)), bestScores, bestRows);
-    const rowNumbers = this.#scratch + stride;
-    const scores = rowNumbers + BLOCK * 4;
-    for (const { floats } of this.#views()) floats.set(query, this.#scratch / 4);
+    const best = new BestRows(k, (a, b) => compareWords(this.#key(a), this.#key(b)), bestScores, bestRows);
+    const look = count >= k * LOOK_TWICE_FROM ? firstLook(query, stride / 64) : null;
+    for (const { floats, halves } of this.#views()) {
+      floats.set(query, queryAt / 4);
+      if (look !== null) halves.set(look.codes, queryCodes / 2);
+    }
 
     let blocks = 0;
     let inTime = true;
@@ -54,17 +59,33 @@ export class Scanner {
       if (segment === undefined) continue;
       const { kernel, words, floats } = segment;
       const inside = first % rowsPerSegment;
-
-      const count = listRows(rows, first, blockRows, inside, words, rowNumbers / 4);
-      if (count === 0) continue;
-      kernel.dotRows(this.#scratch, vectors, stride, rowNumbers, count, scores);
-
-      const out = scores / 4;
       const offset = first - inside;
-      for (let i = 0; i < count; i++) {
-        const score = floats[out + i] as number;
-        if (score < best.floor) continue;
-        best.offer(Math.max(-1, Math.min(1, score)), offset + (words[rowNumbers / 4 + i] as number));
+      const listed = listRows(rows, first, blockRows, inside, words, rowNumbers / 4);
+      const step = look === null ? BLOCK : BATCH;
+      for (let done = 0; done < listed; done += step) {
+        const at = rowNumbers + done * 4;
+        let left = Math.min(step, listed - done);
+        // Before there are k, and while the last of them has the least score there is, none can be left out.
+        if (look !== null && best.floor > -1) {
+          const { unit, perError, perLength } = look;
+          left = kernel.mayReach(
+            best.floor,
+            queryCodes,
+            unit,
+            perError,
+            perLength,
+            codes,
+            groupBytes,
+            codeStride,
+            at,
+            left,
+          );
+        }
+        kernel.dotRows(queryAt, vectors, groupBytes, stride, at, left, scores);
+        for (let i = 0; i < left; i++) {
+          const score = Math.max(-1, Math.min(1, floats[scores / 4 + i] as number));
+          if (score >= best.floor) best.offer(score, offset + (words[at / 4 + i] as number));
+        }
       }
       inTime = until === Number.POSITIVE_INFINITY || performance.now() < until;
     }
@@ -75,19 +96,22 @@ export class Scanner {
   #views(): Segment[] {
     for (const segment of this.#segments) {
       if (segment.floats.byteLength === segment.memory.buffer.byteLength) continue;
-      segment.floats = new Float32Array(segment.memory.buffer);
-      segment.words = new Uint32Array(segment.memory.buffer);
+      Object.assign(segment, viewsOf(segment.memory));
     }
     return this.#segments;
   }
 
-  #key(row: number, keys: number): Uint32Array {
+  #key(row: number): Uint32Array {
     const { rows } = this.#layout;
-    const at = keys / 4 + (row % rows) * 4;
     const segment = this.#segments[Math.floor(row / rows)];
     if (segment === undefined) throw new RangeError(`row ${row} lies in no segment`);
+    const at = keyAt(this.#layout, row % rows) / 4;
     return segment.words.subarray(at, at + 4);
   }
+}
+
+function viewsOf({ buffer }: WebAssembly.Memory): Pick<Segment, 'floats' | 'halves' | 'words'> {
+  return { floats: new Float32Array(buffer), halves: new Int16Array(buffer), words: new Uint32Array(buffer) };
 }
 
 /** What a thread is told of the segments it scans. */

@@ -1,6 +1,9 @@
-// VectorSegments: all vectors in shared WebAssembly memories of at most 256 MB, each beside its id, so that any thread can scan and rank them.
+// VectorSegments: all vectors in shared WebAssembly memories of at most 256 MB, each beside its id and its code, so that any thread can scan and rank them.
+import { instantiateKernel, type Kernel } from './kernel.ts';
 
-/** Rows a scan takes at a time; a segment holds a whole number of blocks. */
+/** Rows that lie together, as the kernel knows: their ids, then their codes, then their vectors. */
+const GROUP = 64;
+/** Rows a thread takes at a time at most; a segment holds a whole number of blocks. */
 export const BLOCK = 1024;
 /** Threads that may scan one segment at the same time, the main one included. */
 export const THREADS = 17;
@@ -8,24 +11,50 @@ export const THREADS = 17;
 const PAGE = 65_536;
 const SEGMENT_BYTES = 4096 * PAGE;
 const KEY_BYTES = 16;
+/** Of a code: what follows the int8. */
+const LENGTHS_BYTES = 16;
 
-/** Where things lie in a segment: scratch of each thread (query, row numbers, scores), ids, vectors. */
+/** Where things lie in a segment: the scratch of each thread, then the groups. */
 export interface SegmentLayout {
   dimension: number;
   /** Bytes of a vector, a multiple of 64. */
   stride: number;
+  /** Bytes of a vector's code, a multiple of 16. */
+  codeStride: number;
   scratchBytes: number;
+  groupBytes: number;
+  /** Where the ids, the codes and the vectors of the first group begin. */
   keys: number;
+  codes: number;
   vectors: number;
   rows: number;
 }
 
+/** Where things lie in a thread's scratch: the query, its codes of int16, and numbers and scores of the rows of a block. */
+export interface Scratch {
+  query: number;
+  queryCodes: number;
+  rowNumbers: number;
+  scores: number;
+}
+
+export function scratchOf({ scratchBytes, stride }: SegmentLayout, thread: number): Scratch {
+  const query = thread * scratchBytes;
+  const scores = query + scratchBytes - BLOCK * 4;
+  return { query, queryCodes: query + stride, rowNumbers: scores - BLOCK * 4, scores };
+}
+
 function segmentLayout(dimension: number): SegmentLayout {
   const stride = Math.ceil(dimension / 16) * 64;
-  const scratchBytes = stride + BLOCK * 8;
+  const codeBytes = Math.ceil(dimension / 32) * 32;
+  const codeStride = codeBytes + LENGTHS_BYTES;
+  const scratchBytes = stride + codeBytes * 2 + BLOCK * 8;
   const keys = scratchBytes * THREADS;
-  const rows = Math.floor((SEGMENT_BYTES - keys - 64) / (stride + KEY_BYTES) / BLOCK) * BLOCK;
-  return { dimension, stride, scratchBytes, keys, vectors: Math.ceil((keys + rows * KEY_BYTES) / 64) * 64, rows };
+  const codes = keys + GROUP * KEY_BYTES;
+  const vectors = codes + GROUP * codeStride;
+  const groupBytes = vectors + GROUP * stride - keys;
+  const rows = Math.floor(((SEGMENT_BYTES - keys) / groupBytes) * (GROUP / BLOCK)) * BLOCK;
+  return { dimension, stride, codeStride, scratchBytes, groupBytes, keys, codes, vectors, rows };
 }
 
 let count = 0;
@@ -35,6 +64,7 @@ export class VectorSegments {
   readonly name: number = count++;
   readonly layout: SegmentLayout;
   readonly memories: WebAssembly.Memory[] = [];
+  readonly #kernels: Kernel[] = [];
   #rows = 0;
 
   constructor(dimension: number) {
@@ -46,7 +76,7 @@ export class VectorSegments {
     return this.#rows;
   }
 
-  /** Bytes that vectors and ids take in memory. */
+  /** Bytes that vectors, codes and ids take in memory. */
   get bytes(): number {
     return this.memories.reduce((sum, memory) => sum + memory.buffer.byteLength, 0);
   }
@@ -55,13 +85,12 @@ export class VectorSegments {
   grow(rows: number): void {
     if (rows <= this.#rows) return;
     const { layout } = this;
-    const wanted = Math.ceil(Math.max(rows, this.#rows * 1.5, 64) / 64) * 64;
+    const wanted = Math.ceil(Math.max(rows, this.#rows * 1.5) / GROUP) * GROUP;
     for (let segment = Math.max(0, this.memories.length - 1); segment * layout.rows < wanted; segment++) {
       const inside = Math.min(wanted - segment * layout.rows, layout.rows);
-      const pages = Math.ceil((layout.vectors + inside * layout.stride) / PAGE);
+      const pages = Math.ceil((layout.keys + (inside / GROUP) * layout.groupBytes) / PAGE);
       const memory = this.memories[segment];
-      if (memory === undefined)
-        this.memories.push(new WebAssembly.Memory({ initial: pages, maximum: 4096, shared: true }));
+      if (memory === undefined) this.#add(new WebAssembly.Memory({ initial: pages, maximum: 4096, shared: true }));
       else if (memory.buffer.byteLength < pages * PAGE) memory.grow(pages - memory.buffer.byteLength / PAGE);
     }
     this.#rows = wanted;
@@ -69,19 +98,27 @@ export class VectorSegments {
 
   /** Puts a vector and its id (a UUID) into a row that no scan reads. */
   write(row: number, id: string, vector: Float32Array): void {
-    this.vector(row).set(vector);
     this.writeId(row, id);
+    this.writeVector(row, vector);
   }
 
   writeId(row: number, id: string): void {
     this.#key(row).set(idWords(id));
   }
 
+  /** Puts a vector and its code into a row that no scan reads. */
+  writeVector(row: number, vector: Float32Array): void {
+    const { memory, kernel, inside } = this.#find(row);
+    const { stride, codeStride, dimension } = this.layout;
+    const at = vectorAt(this.layout, inside);
+    new Float32Array(memory.buffer, at, dimension).set(vector);
+    kernel.encode(at, stride, codeAt(this.layout, inside), codeStride);
+  }
+
   /** The vector of a row, in place. */
   vector(row: number): Float32Array {
     const { memory, inside } = this.#find(row);
-    const { vectors, stride, dimension } = this.layout;
-    return new Float32Array(memory.buffer, vectors + inside * stride, dimension);
+    return new Float32Array(memory.buffer, vectorAt(this.layout, inside), this.layout.dimension);
   }
 
   /** Order of two rows' ids. */
@@ -94,16 +131,41 @@ export class VectorSegments {
     return compareWords(this.#key(row), idWords(id));
   }
 
-  #key(row: number): Uint32Array {
-    const { memory, inside } = this.#find(row);
-    return new Uint32Array(memory.buffer, this.layout.keys + inside * KEY_BYTES, 4);
+  #add(memory: WebAssembly.Memory): void {
+    this.memories.push(memory);
+    this.#kernels.push(instantiateKernel(memory));
   }
 
-  #find(row: number): { memory: WebAssembly.Memory; inside: number } {
-    const memory = this.memories[Math.floor(row / this.layout.rows)];
-    if (memory === undefined) throw new RangeError(`row ${row} lies in no segment`);
-    return { memory, inside: row % this.layout.rows };
+  #key(row: number): Uint32Array {
+    const { memory, inside } = this.#find(row);
+    return new Uint32Array(memory.buffer, keyAt(this.layout, inside), 4);
   }
+
+  /** `inside`: which row of its segment it is. */
+  #find(row: number): { memory: WebAssembly.Memory; kernel: Kernel; inside: number } {
+    const segment = Math.floor(row / this.layout.rows);
+    const memory = this.memories[segment];
+    const kernel = this.#kernels[segment];
+    if (memory === undefined || kernel === undefined) throw new RangeError(`row ${row} lies in no segment`);
+    return { memory, kernel, inside: row % this.layout.rows };
+  }
+}
+
+/** Where something lies of a segment's row of which `first` is where it lies of the first, `stride` bytes each. */
+function placeOf({ groupBytes }: SegmentLayout, first: number, stride: number, row: number): number {
+  return first + Math.floor(row / GROUP) * groupBytes + (row % GROUP) * stride;
+}
+
+export function keyAt(layout: SegmentLayout, row: number): number {
+  return placeOf(layout, layout.keys, KEY_BYTES, row);
+}
+
+function codeAt(layout: SegmentLayout, row: number): number {
+  return placeOf(layout, layout.codes, layout.codeStride, row);
+}
+
+function vectorAt(layout: SegmentLayout, row: number): number {
+  return placeOf(layout, layout.vectors, layout.stride, row);
 }
 
 /** A UUID as four numbers that order as its text does. */

@@ -7,7 +7,7 @@ import { VectorSegments } from '../embedded/vector-segments.ts';
 const segments = new VectorSegments(512);
 segments.grow(40_000);
 const rows = new Bitmap(40_000).not().words;
-for (let i = 0; i < 5; i++) await scanPool.scan(segments, { query: new Float32Array(512), k: 5, rows });
+for (let i = 0; i < 5; i++) await scanPool.scan(segments, { query: new Float32Array(512), k: 5, rows, count: 40_000 });
 
 await setTimeout(100);
 const before = process.cpuUsage();
