@@ -15,7 +15,7 @@ const filled = (dimension: number, number: (i: number) => number) =>
 
 const filledRows = <T>(row: () => T): T[] => Array.from({ length: 40 }, row);
 
-/** The scores of rows as the kernel has them, and whether the first look at their codes lets a row through that must reach a floor. */
+/** The scores of rows as the kernel has them, and which of some rows the first look at their codes keeps. */
 function looksAt(rows: Float32Array[], query: Float32Array) {
   const segments = new VectorSegments(query.length);
   segments.grow(rows.length);
@@ -33,24 +33,24 @@ function looksAt(rows: Float32Array[], query: Float32Array) {
   kernel.dotRows(at.query, vectors, groupBytes, stride, at.rowNumbers, rows.length, at.scores);
   const scores = Float32Array.from(new Float32Array(memory.buffer, at.scores, rows.length));
   const { unit, perError, perLength } = look;
-  const passes = (row: number, floor: number) => {
-    numbers[0] = row;
-    return (
-      kernel.mayReach(
-        floor,
-        at.queryCodes,
-        unit,
-        perError,
-        perLength,
-        codes,
-        groupBytes,
-        codeStride,
-        at.rowNumbers,
-        1,
-      ) === 1
+  const keeps = (listed: number[], floor: number) => {
+    numbers.set(listed);
+    const kept = kernel.mayReach(
+      floor,
+      at.queryCodes,
+      unit,
+      perError,
+      perLength,
+      codes,
+      groupBytes,
+      codeStride,
+      at.rowNumbers,
+      listed.length,
+      at.kept,
     );
+    return Array.from(new Uint32Array(memory.buffer, at.kept, kept)).sort((a, b) => a - b);
   };
-  return { scores, passes };
+  return { scores, keeps };
 }
 
 /** Rows and a query for which a part of the bound is all that there is, or nearly. */
@@ -99,8 +99,8 @@ describe('firstLook', () => {
       (dimension) => {
         for (let round = 0; round < Math.min(20, 4096 / dimension); round++) {
           const { rows, query } = make(dimension);
-          const { scores, passes } = looksAt(rows, query);
-          for (const row of rows.keys()) expect(passes(row, scores[row] as number)).toBe(true);
+          const { scores, keeps } = looksAt(rows, query);
+          for (const row of rows.keys()) expect(keeps([row], scores[row] as number)).toEqual([row]);
         }
       },
     );
@@ -108,7 +108,18 @@ describe('firstLook', () => {
   it.each([3, 17, 512, 4096])('leaves out a row that does not: dimension %i', (dimension) => {
     const query = randomUnitVector(random, dimension);
     const rows = filledRows(() => randomUnitVector(random, dimension));
-    const { scores, passes } = looksAt(rows, query);
-    for (const row of rows.keys()) expect(passes(row, (scores[row] as number) + 0.05)).toBe(false);
+    const { scores, keeps } = looksAt(rows, query);
+    for (const row of rows.keys()) expect(keeps([row], (scores[row] as number) + 0.05)).toEqual([]);
+  });
+
+  it('keeps of a list, however long it is, each row that may reach the floor, once, and no other', () => {
+    const rows = Array.from({ length: 75 }, () => randomUnitVector(random, 48));
+    const { keeps } = looksAt(rows, randomUnitVector(random, 48));
+    const all = rows.map((_, row) => row);
+    for (const floor of [-1, 0, 0.1])
+      for (let length = 0; length <= all.length; length++) {
+        const listed = all.slice(all.length - length);
+        expect(keeps(listed, floor)).toEqual(listed.filter((row) => keeps([row], floor).length === 1));
+      }
   });
 });

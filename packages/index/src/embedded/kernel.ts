@@ -5,8 +5,8 @@ export interface Kernel {
   /** Writes the code, of `codeBytes`, of the vector of so many bytes at byte `vector`. */
   encode(vector: number, bytes: number, code: number, codeBytes: number): void;
   /**
-   * Of the `count` rows whose numbers (uint32) stand at byte `rows`, keeps there those whose score may reach `floor`, and says how many. The query is a
-   * `FirstLook` with its codes at byte `query`; the code of row 0 lies at byte `codes`.
+   * Of the `count` rows whose numbers (uint32) stand at byte `rows`, writes to byte `kept` those whose score may reach `floor`, in another order, and says
+   * how many. The query is a `FirstLook` with its codes at byte `query`; the code of row 0 lies at byte `codes`.
    */
   mayReach(
     floor: number,
@@ -19,6 +19,7 @@ export interface Kernel {
     stride: number,
     rows: number,
     count: number,
+    kept: number,
   ): number;
   /** Scores of the `count` rows whose numbers stand at byte `rows`, as float32 at byte `out`; the vector of row 0 lies at byte `vectors`. */
   dotRows(

@@ -131,70 +131,107 @@
         (f32.add (f32x4.extract_lane 0 (local.get $squares)) (f32x4.extract_lane 1 (local.get $squares)))
         (f32.add (f32x4.extract_lane 2 (local.get $squares)) (f32x4.extract_lane 3 (local.get $squares))))))
 
-  ;; Of the `count` rows listed (u32) at `rows`, keeps those whose score may reach `floor`, and says how many. The code of row
-  ;; 0 lies at `base`; `query` is int16. Two rows go side by side, the last of an odd number beside itself.
+  ;; Of the `count` rows listed (u32) at `rows`, lists at `kept` those whose score may reach `floor`, in another order, and says
+  ;; how many. The code of row 0 lies at `base`; `query` is int16. Four rows go side by side, one of each quarter of the list,
+  ;; and wait for memory together; where the last quarter is shorter, one goes beside itself.
   (func (export "mayReach")
     (param $floor f64) (param $query i32) (param $unit f64) (param $perError f64) (param $perLength f64)
-    (param $base i32) (param $groupBytes i32) (param $stride i32) (param $rows i32) (param $count i32) (result i32)
-    (local $first i32) (local $kept i32) (local $end i32) (local $two i32) (local $a i32) (local $b i32)
-    (local $codeA i32) (local $codeB i32) (local $q i32) (local $codesEnd i32)
+    (param $base i32) (param $groupBytes i32) (param $stride i32) (param $rows i32) (param $count i32) (param $kept i32)
+    (result i32)
+    (local $first i32) (local $end i32) (local $quarter i32) (local $quarterEnd i32) (local $q i32) (local $codesEnd i32)
+    (local $a i32) (local $codeA i32) (local $sA v128)
+    (local $b i32) (local $codeB i32) (local $sB v128)
+    (local $c i32) (local $codeC i32) (local $sC v128)
+    (local $d i32) (local $codeD i32) (local $sD v128)
     (local $q0 v128) (local $q1 v128) (local $q2 v128) (local $q3 v128)
-    (local $s0 v128) (local $s1 v128) (local $t0 v128) (local $t1 v128)
-    (local.set $first (local.get $rows))
-    (local.set $kept (local.get $rows))
+    (local.set $first (local.get $kept))
     (local.set $end (i32.add (local.get $rows) (i32.shl (local.get $count) (i32.const 2))))
+    (local.set $quarter (i32.and (i32.add (local.get $count) (i32.const 3)) (i32.const -4)))
+    (local.set $quarterEnd (i32.add (local.get $rows) (local.get $quarter)))
     (block $done
-      (loop $pair
-        (br_if $done (i32.ge_u (local.get $rows) (local.get $end)))
-        (local.set $two (i32.lt_u (i32.add (local.get $rows) (i32.const 4)) (local.get $end)))
-        (local.set $a (i32.load (local.get $rows)))
-        (local.set $b (i32.load (i32.add (local.get $rows) (i32.shl (local.get $two) (i32.const 2)))))
-        (local.set $codeA (call $place (local.get $base) (local.get $groupBytes) (local.get $stride) (local.get $a)))
-        (local.set $codeB (call $place (local.get $base) (local.get $groupBytes) (local.get $stride) (local.get $b)))
+      (loop $four
+        (br_if $done (i32.ge_u (local.get $rows) (local.get $quarterEnd)))
+        (local.set $a (local.get $rows))
+        (local.set $b (i32.add (local.get $a) (local.get $quarter)))
+        (local.set $c (i32.add (local.get $b) (local.get $quarter)))
+        (local.set $d (i32.add (local.get $c) (local.get $quarter)))
+        (local.set $codeA (call $codeOf (local.get $a) (local.get $rows) (local.get $end) (local.get $base) (local.get $groupBytes) (local.get $stride)))
+        (local.set $sA (v128.const i32x4 0 0 0 0))
+        (local.set $codeB (call $codeOf (local.get $b) (local.get $rows) (local.get $end) (local.get $base) (local.get $groupBytes) (local.get $stride)))
+        (local.set $sB (v128.const i32x4 0 0 0 0))
+        (local.set $codeC (call $codeOf (local.get $c) (local.get $rows) (local.get $end) (local.get $base) (local.get $groupBytes) (local.get $stride)))
+        (local.set $sC (v128.const i32x4 0 0 0 0))
+        (local.set $codeD (call $codeOf (local.get $d) (local.get $rows) (local.get $end) (local.get $base) (local.get $groupBytes) (local.get $stride)))
+        (local.set $sD (v128.const i32x4 0 0 0 0))
         (local.set $codesEnd (i32.add (local.get $codeA) (i32.sub (local.get $stride) (i32.const 16))))
         (local.set $q (local.get $query))
-        (local.set $s0 (v128.const i32x4 0 0 0 0))
-        (local.set $s1 (v128.const i32x4 0 0 0 0))
-        (local.set $t0 (v128.const i32x4 0 0 0 0))
-        (local.set $t1 (v128.const i32x4 0 0 0 0))
         (loop $next
           (local.set $q0 (v128.load (local.get $q)))
           (local.set $q1 (v128.load offset=16 (local.get $q)))
           (local.set $q2 (v128.load offset=32 (local.get $q)))
           (local.set $q3 (v128.load offset=48 (local.get $q)))
-          (local.set $s0 (i32x4.add (local.get $s0) (i32x4.dot_i16x8_s (v128.load8x8_s (local.get $codeA)) (local.get $q0))))
-          (local.set $s1 (i32x4.add (local.get $s1) (i32x4.dot_i16x8_s (v128.load8x8_s offset=8 (local.get $codeA)) (local.get $q1))))
-          (local.set $s0 (i32x4.add (local.get $s0) (i32x4.dot_i16x8_s (v128.load8x8_s offset=16 (local.get $codeA)) (local.get $q2))))
-          (local.set $s1 (i32x4.add (local.get $s1) (i32x4.dot_i16x8_s (v128.load8x8_s offset=24 (local.get $codeA)) (local.get $q3))))
-          (local.set $t0 (i32x4.add (local.get $t0) (i32x4.dot_i16x8_s (v128.load8x8_s (local.get $codeB)) (local.get $q0))))
-          (local.set $t1 (i32x4.add (local.get $t1) (i32x4.dot_i16x8_s (v128.load8x8_s offset=8 (local.get $codeB)) (local.get $q1))))
-          (local.set $t0 (i32x4.add (local.get $t0) (i32x4.dot_i16x8_s (v128.load8x8_s offset=16 (local.get $codeB)) (local.get $q2))))
-          (local.set $t1 (i32x4.add (local.get $t1) (i32x4.dot_i16x8_s (v128.load8x8_s offset=24 (local.get $codeB)) (local.get $q3))))
+          (local.set $sA (i32x4.add (local.get $sA) (i32x4.dot_i16x8_s (v128.load8x8_s (local.get $codeA)) (local.get $q0))))
+          (local.set $sA (i32x4.add (local.get $sA) (i32x4.dot_i16x8_s (v128.load8x8_s offset=8 (local.get $codeA)) (local.get $q1))))
+          (local.set $sA (i32x4.add (local.get $sA) (i32x4.dot_i16x8_s (v128.load8x8_s offset=16 (local.get $codeA)) (local.get $q2))))
+          (local.set $sA (i32x4.add (local.get $sA) (i32x4.dot_i16x8_s (v128.load8x8_s offset=24 (local.get $codeA)) (local.get $q3))))
+          (local.set $sB (i32x4.add (local.get $sB) (i32x4.dot_i16x8_s (v128.load8x8_s (local.get $codeB)) (local.get $q0))))
+          (local.set $sB (i32x4.add (local.get $sB) (i32x4.dot_i16x8_s (v128.load8x8_s offset=8 (local.get $codeB)) (local.get $q1))))
+          (local.set $sB (i32x4.add (local.get $sB) (i32x4.dot_i16x8_s (v128.load8x8_s offset=16 (local.get $codeB)) (local.get $q2))))
+          (local.set $sB (i32x4.add (local.get $sB) (i32x4.dot_i16x8_s (v128.load8x8_s offset=24 (local.get $codeB)) (local.get $q3))))
+          (local.set $sC (i32x4.add (local.get $sC) (i32x4.dot_i16x8_s (v128.load8x8_s (local.get $codeC)) (local.get $q0))))
+          (local.set $sC (i32x4.add (local.get $sC) (i32x4.dot_i16x8_s (v128.load8x8_s offset=8 (local.get $codeC)) (local.get $q1))))
+          (local.set $sC (i32x4.add (local.get $sC) (i32x4.dot_i16x8_s (v128.load8x8_s offset=16 (local.get $codeC)) (local.get $q2))))
+          (local.set $sC (i32x4.add (local.get $sC) (i32x4.dot_i16x8_s (v128.load8x8_s offset=24 (local.get $codeC)) (local.get $q3))))
+          (local.set $sD (i32x4.add (local.get $sD) (i32x4.dot_i16x8_s (v128.load8x8_s (local.get $codeD)) (local.get $q0))))
+          (local.set $sD (i32x4.add (local.get $sD) (i32x4.dot_i16x8_s (v128.load8x8_s offset=8 (local.get $codeD)) (local.get $q1))))
+          (local.set $sD (i32x4.add (local.get $sD) (i32x4.dot_i16x8_s (v128.load8x8_s offset=16 (local.get $codeD)) (local.get $q2))))
+          (local.set $sD (i32x4.add (local.get $sD) (i32x4.dot_i16x8_s (v128.load8x8_s offset=24 (local.get $codeD)) (local.get $q3))))
           (local.set $q (i32.add (local.get $q) (i32.const 64)))
           (local.set $codeB (i32.add (local.get $codeB) (i32.const 32)))
+          (local.set $codeC (i32.add (local.get $codeC) (i32.const 32)))
+          (local.set $codeD (i32.add (local.get $codeD) (i32.const 32)))
           (br_if $next (i32.lt_u (local.tee $codeA (i32.add (local.get $codeA) (i32.const 32))) (local.get $codesEnd))))
         (if
-          (call $reaches (local.get $s0) (local.get $s1) (local.get $codeA)
-            (local.get $floor) (local.get $unit) (local.get $perError) (local.get $perLength))
+          (call $reaches (local.get $sA) (local.get $codeA) (local.get $floor) (local.get $unit) (local.get $perError) (local.get $perLength))
           (then
-            (i32.store (local.get $kept) (local.get $a))
+            (i32.store (local.get $kept) (i32.load (local.get $a)))
             (local.set $kept (i32.add (local.get $kept) (i32.const 4)))))
         (if
-          (i32.and (local.get $two)
-            (call $reaches (local.get $t0) (local.get $t1) (local.get $codeB)
-            (local.get $floor) (local.get $unit) (local.get $perError) (local.get $perLength)))
+          (i32.and
+            (i32.lt_u (local.get $b) (local.get $end))
+            (call $reaches (local.get $sB) (local.get $codeB) (local.get $floor) (local.get $unit) (local.get $perError) (local.get $perLength)))
           (then
-            (i32.store (local.get $kept) (local.get $b))
+            (i32.store (local.get $kept) (i32.load (local.get $b)))
             (local.set $kept (i32.add (local.get $kept) (i32.const 4)))))
-        (local.set $rows (i32.add (local.get $rows) (i32.const 8)))
-        (br $pair)))
+        (if
+          (i32.and
+            (i32.lt_u (local.get $c) (local.get $end))
+            (call $reaches (local.get $sC) (local.get $codeC) (local.get $floor) (local.get $unit) (local.get $perError) (local.get $perLength)))
+          (then
+            (i32.store (local.get $kept) (i32.load (local.get $c)))
+            (local.set $kept (i32.add (local.get $kept) (i32.const 4)))))
+        (if
+          (i32.and
+            (i32.lt_u (local.get $d) (local.get $end))
+            (call $reaches (local.get $sD) (local.get $codeD) (local.get $floor) (local.get $unit) (local.get $perError) (local.get $perLength)))
+          (then
+            (i32.store (local.get $kept) (i32.load (local.get $d)))
+            (local.set $kept (i32.add (local.get $kept) (i32.const 4)))))
+        (local.set $rows (i32.add (local.get $rows) (i32.const 4)))
+        (br $four)))
     (i32.shr_u (i32.sub (local.get $kept) (local.get $first)) (i32.const 2)))
 
-  ;; Whether the bound of a row, from its sums of products of codes, reaches `floor`.
+  ;; The code of the row whose number stands at `row`, or at `other` if that is no longer in the list.
+  (func $codeOf
+    (param $row i32) (param $other i32) (param $end i32) (param $base i32) (param $groupBytes i32) (param $stride i32)
+    (result i32)
+    (call $place (local.get $base) (local.get $groupBytes) (local.get $stride)
+      (i32.load (select (local.get $row) (local.get $other) (i32.lt_u (local.get $row) (local.get $end))))))
+
+  ;; Whether the bound of a row, from the sums of its products of codes, reaches `floor`.
   (func $reaches
-    (param $s v128) (param $t v128) (param $lengths i32)
+    (param $s v128) (param $lengths i32)
     (param $floor f64) (param $unit f64) (param $perError f64) (param $perLength f64) (result i32)
-    (local.set $s (i32x4.add (local.get $s) (local.get $t)))
     (f64.ge
       (f64.add
         (f64.mul

@@ -38,7 +38,7 @@ export class Scanner {
   /** Inside the task: scans blocks until none is left or the time is up (as `performance.now()` says), and leaves. */
   scan(task: ScanTask, until: number): void {
     const { stride, codeStride, groupBytes, codes, vectors, rows: rowsPerSegment } = this.#layout;
-    const { query: queryAt, queryCodes, rowNumbers, scores } = this.#scratch;
+    const { query: queryAt, queryCodes, rowNumbers, kept, scores } = this.#scratch;
     const { query, rows, count, k, blockRows } = task;
     const { scores: bestScores, rows: bestRows } = task.findings(this.#thread);
     const best = new BestRows(k, (a, b) => compareWords(this.#key(a), this.#key(b)), bestScores, bestRows);
@@ -63,7 +63,7 @@ export class Scanner {
       const listed = listRows(rows, first, blockRows, inside, words, rowNumbers / 4);
       const step = look === null ? BLOCK : BATCH;
       for (let done = 0; done < listed; done += step) {
-        const at = rowNumbers + done * 4;
+        let at = rowNumbers + done * 4;
         let left = Math.min(step, listed - done);
         // Before there are k, and while the last of them has the least score there is, none can be left out.
         if (look !== null && best.floor > -1) {
@@ -79,7 +79,9 @@ export class Scanner {
             codeStride,
             at,
             left,
+            kept,
           );
+          at = kept;
         }
         kernel.dotRows(queryAt, vectors, groupBytes, stride, at, left, scores);
         for (let i = 0; i < left; i++) {

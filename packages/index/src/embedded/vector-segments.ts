@@ -30,25 +30,27 @@ export interface SegmentLayout {
   rows: number;
 }
 
-/** Where things lie in a thread's scratch: the query, its codes of int16, and numbers and scores of the rows of a block. */
+/** Where things lie in a thread's scratch: the query, its codes of int16, and of the rows of a block numbers, numbers of those kept, and scores. */
 export interface Scratch {
   query: number;
   queryCodes: number;
   rowNumbers: number;
+  kept: number;
   scores: number;
 }
 
 export function scratchOf({ scratchBytes, stride }: SegmentLayout, thread: number): Scratch {
   const query = thread * scratchBytes;
-  const scores = query + scratchBytes - BLOCK * 4;
-  return { query, queryCodes: query + stride, rowNumbers: scores - BLOCK * 4, scores };
+  const end = query + scratchBytes;
+  const [rowNumbers, kept, scores] = [end - BLOCK * 12, end - BLOCK * 8, end - BLOCK * 4];
+  return { query, queryCodes: query + stride, rowNumbers, kept, scores };
 }
 
 function segmentLayout(dimension: number): SegmentLayout {
   const stride = Math.ceil(dimension / 16) * 64;
   const codeBytes = Math.ceil(dimension / 32) * 32;
   const codeStride = codeBytes + LENGTHS_BYTES;
-  const scratchBytes = stride + codeBytes * 2 + BLOCK * 8;
+  const scratchBytes = stride + codeBytes * 2 + BLOCK * 12;
   const keys = scratchBytes * THREADS;
   const codes = keys + GROUP * KEY_BYTES;
   const vectors = codes + GROUP * codeStride;
