@@ -69,7 +69,9 @@ const measurement: Measurement = {
       for (const stage of stages) {
         // Two gloo processes under torchrun where gradients are computed.
         const processes = stage === 'stage1' ? '2' : '1';
-        whole &&= timed(stage, process.execPath, [...cli, stage, ...flags, '--processes', processes]);
+        // Two students side by side: here the same one twice.
+        const members = stage === 'heads' ? ['--set', `heads.members=[s3://${BUCKET}/run]`] : [];
+        whole &&= timed(stage, process.execPath, [...cli, stage, ...flags, ...members, '--processes', processes]);
       }
       if (whole && stages.includes('export')) {
         const anew = flags.slice(0, flags.indexOf('--python'));

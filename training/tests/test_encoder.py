@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from versamammo.errors import TrainingError
-from versamammo.models.encoder import Encoder, build_encoder, frozen_encoder
+from versamammo.models.encoder import Encoder, build_encoder, frozen_encoder, frozen_members, side_by_side
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,22 @@ def test_focus_pools_where_its_map_is_high() -> None:
         row, column = int(best) // 6 // 2, int(best) % 6 // 2
         torch.testing.assert_close(encoder(images)[0, 1280:], last[0, :, row, column])
         assert torch.equal(encoder.forward_maps(images)[0], encoder(images))
+
+
+def test_encoders_side_by_side_pool_one_behind_the_other_and_show_the_maps_of_the_first() -> None:
+    members = [Encoder("efficientnet_lite0", focus=True), Encoder("vit_tiny_patch16_224", size=(64, 96))]
+    both = side_by_side([member.eval() for member in members])
+    images = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        pooled, maps = both.forward_maps(images)
+        torch.testing.assert_close(pooled, torch.cat([member(images) for member in members], 1))
+        assert torch.equal(pooled, both(images))
+        assert all(torch.equal(maps[k], v) for k, v in members[0].forward_maps(images)[1].items())
+    assert both.width == pooled.shape[1] and both.maps == members[0].maps
+    again = frozen_members(both.backbone, 3, (64, 96), both.state_dict())
+    with torch.no_grad():
+        assert torch.equal(again(images), pooled)
+    assert side_by_side(members[:1]) is members[0]
 
 
 def test_focus_needs_a_convolutional_backbone() -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from pathlib import Path
+
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 from scipy.optimize import check_grad
 
-from versamammo import gate, graphs, questions, regions
+from versamammo import gate, graphs, heads, questions, regions, stage2
+from versamammo.config import Config
 from versamammo.decoder import LesionDecoder, LesionTargets, cell_targets, decode, giou, label_targets, losses
 from versamammo.features import state_hash
 from versamammo.models.encoder import MapInfo, build_encoder
@@ -23,6 +30,7 @@ from versamammo.projection import (
     unit,
     whitening,
 )
+from versamammo.store import open_store
 
 
 def test_whitening_makes_variances_equal_and_total_one() -> None:
@@ -143,10 +151,62 @@ def test_halving_is_lossless_for_rounded_weights() -> None:
     layer = graphs.round_weights(torch.nn.Linear(64, 32))
     x = torch.randn(3, 64)
     graph = graphs.from_torch(layer, (x,), ["x"], ["y"], None, optimise=False)
-    small = graphs.halve(graph)
+    small = graphs.compact(graph)
     full, half = (graphs.run(g.SerializeToString(), {"x": x.numpy()})["y"] for g in (graph, small))
     assert np.array_equal(full, half)
     assert small.ByteSize() < 0.7 * graph.ByteSize()
+
+
+def test_bytes_are_lossless_for_weights_rounded_to_them() -> None:
+    torch.manual_seed(1)
+    layer = torch.nn.Sequential(torch.nn.Conv2d(3, 40, 10), torch.nn.Flatten(), torch.nn.Linear(40, 300))
+    with torch.no_grad():
+        layer[0].weight[7] = 0  # a channel without weights
+    before = layer[0].weight.clone()
+    graphs.round_weights(layer, graphs.BYTE)
+    assert 0 < (layer[0].weight - before).abs().max() <= before.abs().amax((1, 2, 3)).max() / 254 * 1.001
+    x = torch.randn(2, 3, 10, 10)
+    graph = graphs.from_torch(layer, (x,), ["x"], ["y"], None, optimise=False)
+    small = graphs.compact(graph, graphs.BYTE)
+    full, stored = (graphs.run(g.SerializeToString(), {"x": x.numpy()})["y"] for g in (graph, small))
+    assert stored == pytest.approx(full, abs=1e-5)
+    assert small.ByteSize() < 0.35 * graph.ByteSize()
+
+
+def test_the_runtime_folds_normalisation_and_activation_into_convolutions(tmp_path: Path) -> None:
+    encoder = build_encoder("efficientnet_lite0")
+    batch = torch.export.Dim("batch", min=1, max=8)
+    graph = graphs.from_torch(
+        encoder, (torch.rand(2, 3, 64, 64),), ["image"], ["pooled"], ({0: batch},), optimise=False
+    )
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    stored = graphs.compact(graph, graphs.BYTE).SerializeToString()
+    onnxruntime.InferenceSession(stored, options, providers=["CPUExecutionProvider"])
+    left = {node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node}
+    assert "Conv" in left and not left & {"BatchNormalization", "Clip", "Cast", "Expand"}
+
+
+def test_a_student_beside_another_brings_its_features_heads_and_patients(smoke: Config, tmp_path: Path) -> None:
+    assert smoke.stage2 is not None and smoke.heads is not None
+    how = dataclasses.replace(smoke.stage2, steps=2, distillation_weight=0.0)
+    runs = [str(tmp_path / name) for name in ("one", "other")]
+    for seed, run in enumerate(runs):
+        stage2.run(dataclasses.replace(smoke, stage2=how, seed=seed), run)
+    other = open_store(runs[1])
+    manifest = json.loads(other.get("stage2/manifest.json") or b"")
+    manifest["data"]["patientHashes"].append("f" * 64)
+    other.put("stage2/manifest.json", json.dumps(manifest).encode())
+    config = dataclasses.replace(smoke, heads=dataclasses.replace(smoke.heads, members=runs[1:]))
+    alone, own, _ = heads.load_encoder(smoke, open_store(runs[0]))
+    both, learnt, origin = heads.load_encoder(config, open_store(runs[0]))
+    images = torch.rand(1, 1, 96, 64)
+    with torch.no_grad():
+        pooled = both(images)
+        assert torch.equal(pooled[:, : alone.width], alone(images))
+        assert not torch.equal(pooled[:, alone.width :], alone(images))
+    assert [w.shape[1] for w in learnt] == [both.width] * len(own) and both.width == 2 * alone.width
+    assert "f" * 64 in origin["patientHashes"] and len(origin["students"]) == 2
 
 
 def test_vote_and_gate_by_hand() -> None:

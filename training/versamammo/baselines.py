@@ -12,9 +12,9 @@ from versamammo import regions
 from versamammo.config import Config, Heads, section
 from versamammo.data import Case, resize
 from versamammo.features import extract, subset
-from versamammo.graphs import round_weights
+from versamammo.graphs import BYTE, round_weights
 from versamammo.heads import decoder_maps, exclusive_heads, projection_targets
-from versamammo.models.encoder import Encoder, build_encoder
+from versamammo.models.encoder import BESIDE, Encoder, build_encoder
 from versamammo.projection import choose, unit
 from versamammo.stage2 import load_student
 from versamammo.store import open_store
@@ -53,10 +53,11 @@ def pixels(sets: Sets, dimension: int = 64) -> Encoded:
 
 
 def imagenet(config: Config, backbone: str, sets: Sets, device: torch.device) -> Encoded:
-    """The frozen ImageNet encoder with the same input and the same choice of projection, for images and for lesions."""
-    size = (config.input.height, config.input.width)
+    """The frozen ImageNet encoder (of several side by side: of the first) with the same input and the same choice of
+    projection, for images and for lesions."""
+    size, first = (config.input.height, config.input.width), backbone.split(BESIDE)[0]
     return _encoded(
-        build_encoder(backbone, channels=config.input.channels, size=size, init="imagenet"), config, sets, device
+        build_encoder(first, channels=config.input.channels, size=size, init="imagenet"), config, sets, device
     )
 
 
@@ -69,7 +70,7 @@ def student(config: Config, run: str, sets: Sets, device: torch.device) -> Encod
 def _encoded(
     encoder: Encoder, config: Config, sets: Sets, device: torch.device, learnt: Sequence[np.ndarray] = ()
 ) -> Encoded:
-    round_weights(encoder.eval().requires_grad_(False))
+    round_weights(encoder.eval().requires_grad_(False), BYTE)
     how, maps = section(config, "heads", Heads), decoder_maps(encoder)
     found = {split: extract(encoder, data, config, device) for split, data in sets.items()}
     targets = projection_targets(found["train"], found["validation"], config, how)

@@ -264,6 +264,8 @@ class Heads:
 
     #: Whose encoder: the student's, the teacher's, or the frozen ImageNet weights (a baseline bundle).
     encoder: Literal["stage2", "stage1", "imagenet"] = "stage2"
+    #: Runs (folders or s3://) whose students stand beside this run's: the vector is made of all of them, maps are this run's.
+    members: list[str] = field(default_factory=list)
     #: At most this many numbers in the exported vector.
     dimension: int = 512
     #: Classification heads; null: the tasks of stage 2.

@@ -17,15 +17,16 @@ from torch import Tensor, nn
 
 from versamammo import bundle, distributed, regions
 from versamammo.answers import ROUTER_ARRAYS, Side, TrainedAnswers, load_answers
-from versamammo.config import Answers, Config, Export, Heads, section
+from versamammo.appearance import cell_weights, looks
+from versamammo.config import Answers, Config, Export, Heads, ModelInput, section
 from versamammo.data import Case, PreparedDataset, published
 from versamammo.decoder import LesionDecoder
 from versamammo.errors import TrainingError
 from versamammo.features import Features, extract
-from versamammo.graphs import from_nodes, from_torch, halve, session, value
+from versamammo.graphs import BYTE, compact, from_nodes, from_torch, session, value
 from versamammo.graphs import run as run_graph
 from versamammo.heads import FEW, TrainedHeads, decoder_maps, load_heads
-from versamammo.models.encoder import Encoder, MapInfo
+from versamammo.models.encoder import Encoder, Ensemble, MapInfo
 from versamammo.projection import Projection
 from versamammo.questions import TOPICS, questions
 from versamammo.store import ObjectStore, open_store
@@ -37,19 +38,30 @@ TOLERANCE = 1e-4
 
 
 class ExportedEncoder(nn.Module):
-    """Image [n, channels, h, w] → unit vector [n, dimension], and the maps that heads read."""
+    """Image [n, channels, height, width] → unit vector [n, dimension], what support looks at, and the maps that heads read."""
 
-    def __init__(self, encoder: Encoder, projection: Projection) -> None:
+    def __init__(self, encoder: Encoder | Ensemble, projection: Projection, spec: ModelInput) -> None:
         super().__init__()
         self.encoder = encoder
-        self.names = [m.name for m in decoder_maps(encoder)]
+        maps = decoder_maps(encoder)
+        self.names = [m.name for m in maps]
+        self.looks = looks(maps)
+        for look in self.looks:
+            height, width = map_size(look.map, spec)
+            self.register_buffer(f"{look.name}_cells", torch.from_numpy(cell_weights(height, width, look.grid)))
         self.register_buffer("feature_centre", torch.from_numpy(projection.mean))
         self.register_buffer("projection_weight", torch.from_numpy(projection.weight))
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         pooled, maps = self.encoder.forward_maps(image)
         projected = (pooled - self.feature_centre) @ self.projection_weight.t()
-        return nn.functional.normalize(projected, dim=1), *(maps[name] for name in self.names)
+        seen = (self._means(maps[look.map.name], self.get_buffer(f"{look.name}_cells")) for look in self.looks)
+        return nn.functional.normalize(projected, dim=1), *seen, *(maps[name] for name in self.names)
+
+    @staticmethod
+    def _means(map: Tensor, cells: Tensor) -> Tensor:
+        """[n, channels · cells]. Sums, then the division: 0 and 1 are what half precision holds of the cells."""
+        return (map.flatten(2) @ cells / cells.sum(0)).flatten(1)
 
 
 class ExportedDecoder(nn.Module):
@@ -135,13 +147,12 @@ def agree(what: str, expected: Sequence[np.ndarray], found: Sequence[np.ndarray]
 
 def encoder_files(heads: TrainedHeads, config: Config, held: PreparedDataset) -> dict[str, bytes]:
     """encoder.onnx, checked on validation images."""
-    module = ExportedEncoder(heads.encoder, heads.projection).eval()
+    module = ExportedEncoder(heads.encoder, heads.projection, config.input).eval()
     images = held.tensors(range(min(4, len(held))))
     batch = torch.export.Dim("batch", min=1, max=256)
-    graph = from_torch(
-        module, (images[:2].clone(),), ["image"], ["vector", *module.names], ({0: batch},), optimise=False
-    )
-    data = bundle.onnx_bytes(halve(name_batch(graph)))
+    outputs = ["vector", *(look.name for look in module.looks), *module.names]
+    graph = from_torch(module, (images[:2].clone(),), ["image"], outputs, ({0: batch},), optimise=False)
+    data = bundle.onnx_bytes(compact(name_batch(graph), BYTE))
     with torch.inference_mode():
         expected = [t.numpy() for t in module(images)]
     ready = session(data)
@@ -184,7 +195,7 @@ def head_files(heads: TrainedHeads, config: Config, held: Features) -> dict[str,
         graph = from_torch(
             module, inputs, [m.name for m in maps], outputs, (tuple({0: batch} for _ in maps),), optimise=False
         )
-        data = bundle.onnx_bytes(halve(name_batch(graph)))
+        data = bundle.onnx_bytes(compact(name_batch(graph)))
         with torch.inference_mode():
             expected = [t.numpy() for t in module(*inputs)]
         agree(
@@ -232,7 +243,7 @@ def answer_files(
     axis = torch.export.Dim("tokens", min=2, max=512)
     names = ["tokens", "attention_mask", how.map, "vector"]
     graph = from_torch(answers.head, example, names, ["logits"], ({1: axis}, {1: axis}, None, None), optimise=False)
-    data = bundle.onnx_bytes(halve(graph))
+    data = bundle.onnx_bytes(compact(graph))
     with torch.inference_mode():
         expected = answers.head(*example).numpy()
     feeds = {name: x.numpy() for name, x in zip(names, example, strict=True)}
@@ -355,9 +366,13 @@ def encoder_entry(heads: TrainedHeads, config: Config) -> dict[str, Any]:
     }
 
 
+def map_size(info: MapInfo, spec: ModelInput) -> tuple[int, int]:
+    """Height and width of a map in cells."""
+    return -(-spec.height // info.stride), -(-spec.width // info.stride)
+
+
 def _map(info: MapInfo, config: Config) -> dict[str, Any]:
-    height, width = -(-config.input.height // info.stride), -(-config.input.width // info.stride)
-    return bundle.tensor(info.name, "float32", "batch", info.channels, height, width)
+    return bundle.tensor(info.name, "float32", "batch", info.channels, *map_size(info, config.input))
 
 
 def _domain(
@@ -408,8 +423,7 @@ def lesion_entries(heads: TrainedHeads, config: Config, cases: Sequence[Case]) -
     if heads.decoder is None:
         return []
     maps = decoder_maps(heads.encoder)
-    stride = maps[0].stride
-    height, width = -(-spec.height // stride), -(-spec.width // stride)
+    height, width = map_size(maps[0], spec)
     entries: list[dict[str, Any]] = []
     for label, lesions in how.lesions.items():
         at = heads.operating[label]
@@ -423,7 +437,7 @@ def lesion_entries(heads: TrainedHeads, config: Config, cases: Sequence[Case]) -
         entries.append({
             "kind": "detection", "name": f"{label}_detection", **base,
             "levels": [{
-                "stride": stride,
+                "stride": maps[0].stride,
                 "scores": bundle.tensor(f"{label}_scores", "float32", "batch", 1, height, width),
                 "distances": bundle.tensor(f"{label}_distances", "float32", "batch", 4, height, width),
             }],

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from versamammo.config import Config
 from versamammo.data import Case, PreparedDataset
 from versamammo.graphs import from_torch, session
-from versamammo.models.encoder import Encoder
+from versamammo.models.encoder import Encoder, Ensemble
 from versamammo.progress import Progress
 
 
@@ -48,7 +48,7 @@ def state_hash(module: nn.Module) -> str:
 
 
 def extract(
-    encoder: Encoder,
+    encoder: Encoder | Ensemble,
     dataset: PreparedDataset,
     config: Config,
     device: torch.device,
@@ -83,7 +83,7 @@ def subset(dataset: PreparedDataset, indices: Sequence[int]) -> PreparedDataset:
 class MapsAndPooled(nn.Module):
     """Image → pooled features and the named maps."""
 
-    def __init__(self, encoder: Encoder, names: Sequence[str]) -> None:
+    def __init__(self, encoder: Encoder | Ensemble, names: Sequence[str]) -> None:
         super().__init__()
         self.encoder, self.names = encoder, list(names)
 
@@ -93,7 +93,7 @@ class MapsAndPooled(nn.Module):
 
 
 def runner(
-    encoder: Encoder, names: Sequence[str], example: Tensor, device: torch.device
+    encoder: Encoder | Ensemble, names: Sequence[str], example: Tensor, device: torch.device
 ) -> Callable[[Tensor], list[np.ndarray]]:
     """One image [1, channels, h, w] → pooled and maps. On a CPU onnxruntime does it, several times faster than PyTorch."""
     module = MapsAndPooled(encoder, names).eval()
@@ -111,7 +111,7 @@ def runner(
 
 
 def _compute(
-    encoder: Encoder, dataset: PreparedDataset, config: Config, device: torch.device, maps: Sequence[str], folder: Path,
+    encoder: Encoder | Ensemble, dataset: PreparedDataset, config: Config, device: torch.device, maps: Sequence[str], folder: Path,
     turned: bool,
 ) -> None:  # fmt: skip
     size, out = len(dataset), {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from versamammo.data import PreparedDataset, patient_hashes, task_targets
 from versamammo.decoder import LesionDecoder, decode, lesion_targets, predict, train_decoder
 from versamammo.errors import TrainingError
 from versamammo.features import Features, extract, state_hash, subset
-from versamammo.graphs import round_weights
-from versamammo.models.encoder import Encoder, MapInfo, build_encoder, frozen_encoder
+from versamammo.graphs import BYTE, round_weights
+from versamammo.models.encoder import Encoder, Ensemble, MapInfo, build_encoder, frozen_members, side_by_side
 from versamammo.projection import STRENGTHS, Projection, Target, choose, fit_logistic
 from versamammo.stage1 import load_teacher
 from versamammo.stage2 import load_student
@@ -60,7 +61,7 @@ class Classifier:
 class TrainedHeads:
     """Everything that `heads` publishes."""
 
-    encoder: Encoder
+    encoder: Encoder | Ensemble
     projection: Projection
     classifiers: list[Classifier]
     decoder: LesionDecoder | None
@@ -151,31 +152,36 @@ def run(config: Config, run_uri: str) -> None:
     distributed.stop()
 
 
-def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder, list[np.ndarray], dict[str, Any]]:
-    """The encoder that heads are built on, frozen, its weights rounded to float16; the linear heads that it was trained
-    with [answers, width]; and where it comes from."""
+def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder | Ensemble, list[np.ndarray], dict[str, Any]]:
+    """The encoder that heads are built on, frozen, its weights rounded as a bundle stores them; the linear heads that it was
+    trained with [answers, width]; and where it comes from."""
     how = section(config, "heads", Heads)
-    hashes: list[str] = []
-    seeds: dict[str, Any] = {"encoder": how.encoder}
+    stores = [store, *(open_store(run) for run in how.members)]
+    hashes: set[str] = set()
+    origin: dict[str, Any] = {"encoder": how.encoder}
     learnt: list[np.ndarray] = []
-    for stage in ("stage1", "stage2"):
-        found = store.get(f"{stage}/manifest.json")
+    for one, stage in product(stores, ("stage1", "stage2")):
+        found = one.get(f"{stage}/manifest.json")
         if found is not None and how.encoder != "imagenet":
-            hashes += json.loads(found)["data"]["patientHashes"]
+            hashes |= set(json.loads(found)["data"]["patientHashes"])
     if how.encoder == "stage2":
-        encoder, heads, manifest = load_student(store)
-        learnt = exclusive_heads(config, heads)
-        seeds["bestStep"] = manifest["bestStep"]
+        students = [load_student(one) for one in stores]
+        members = [encoder for encoder, _, _ in students]
+        by_member = [exclusive_heads(config, heads) for _, heads, _ in students]
+        learnt = [np.concatenate(weights, axis=1) for weights in zip(*by_member, strict=True)]
+        origin["students"] = [
+            {"sha256": manifest["files"]["student.pt"]["sha256"], "bestStep": manifest["bestStep"]}
+            for _, _, manifest in students
+        ]
     elif how.encoder == "stage1":
-        encoder = load_teacher(store)
+        members = [load_teacher(store)]
     else:
         backbone = config.stage2.backbone if config.stage2 else "tf_efficientnet_lite0"
-        encoder = build_encoder(
-            backbone, channels=config.input.channels, size=(config.input.height, config.input.width), init="imagenet"
-        )
-    encoder.eval().requires_grad_(False)
-    round_weights(encoder)
-    return encoder, learnt, {**seeds, "patientHashes": sorted(set(hashes))}
+        size = (config.input.height, config.input.width)
+        members = [build_encoder(backbone, channels=config.input.channels, size=size, init="imagenet")]
+    encoder = side_by_side(members)
+    round_weights(encoder, BYTE)
+    return encoder, learnt, {**origin, "patientHashes": sorted(hashes)}
 
 
 def exclusive_heads(config: Config, heads: dict[str, torch.Tensor]) -> list[np.ndarray]:
@@ -185,7 +191,7 @@ def exclusive_heads(config: Config, heads: dict[str, torch.Tensor]) -> list[np.n
     ]
 
 
-def decoder_maps(encoder: Encoder) -> list[MapInfo]:
+def decoder_maps(encoder: Encoder | Ensemble) -> list[MapInfo]:
     """Maps that heads read: stride 4 and coarser (a ViT's only one)."""
     return [m for m in encoder.maps if m.stride >= 4]
 
@@ -347,7 +353,7 @@ def load_heads(config: Config, store: ObjectStore) -> TrainedHeads:
     manifest = read_manifest(store, "heads/manifest.json", "fit the heads with `heads` first.")
     state = unpack(read_file(store, "heads", "heads.pt", manifest))
     size = (manifest["size"][0], manifest["size"][1])
-    encoder = frozen_encoder(manifest["backbone"], manifest["channels"], size, state["encoder"])
+    encoder = frozen_members(manifest["backbone"], manifest["channels"], size, state["encoder"])
     decoder = None
     if state["decoder"] is not None:
         decoder = LesionDecoder(decoder_maps(encoder), how.decoder_channels, len(how.lesions))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def run(config: Config, run_uri: str) -> None:
             "stage2", config, store, trainer, loop.StepBatches(schedule, how.accumulate, views), fingerprint, device
         )
         if distributed.rank() == 0:
-            publish_student(store, trainer, fingerprint, config, data, history)
+            publish_student(store, teacher_store, trainer, fingerprint, config, data, history)
     distributed.barrier()
     distributed.stop()
 
@@ -391,6 +392,7 @@ def validation_aucs(
 
 def publish_student(
     store: ObjectStore,
+    teacher_store: ObjectStore,
     trainer: StudentTrainer,
     fingerprint: str,
     config: Config,
@@ -408,7 +410,9 @@ def publish_student(
     summary = loop.data_summary(data)
     if start:
         summary["patientHashes"] = sorted({*summary["patientHashes"], *start["data"]["patientHashes"]})
-    teacher = store.get("stage1/manifest.json") if how.distillation_weight else None
+    teacher = teacher_store.get("stage1/manifest.json") if how.distillation_weight or how.from_teacher else None
+    if teacher:
+        summary["patientHashes"] = sorted({*summary["patientHashes"], *json.loads(teacher)["data"]["patientHashes"]})
     manifest = {
         "schema": "versamammo-stage/1",
         "stage": "stage2",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,22 +10,20 @@ from sklearn.cluster import KMeans
 
 from versamammo import bundle, calibration, distributed
 from versamammo.answers import Side
-from versamammo.appearance import appearance_of, inverted_of
+from versamammo.appearance import appearance_of, inverted_of, looks
 from versamammo.config import Config, Export, section
 from versamammo.data import Inverted, PreparedDataset
 from versamammo.errors import TrainingError
 from versamammo.features import extract, subset
 from versamammo.graphs import run as run_graph
 from versamammo.heads import decoder_maps, load_heads
-from versamammo.models.encoder import Encoder, MapInfo
+from versamammo.models.encoder import Encoder, Ensemble
 from versamammo.projection import unit
 from versamammo.store import open_store
 
 #: Centres of training vectors that support is measured to, and how many of the nearest count.
 CENTRES, NEAREST = 256, 3
 SUPPORT_LIMIT = 0.01
-#: What images look like is told from the first map of at least this stride; whether they are inverted, from a finer one.
-APPEARANCE_STRIDE, INVERTED_STRIDE = 16, 8
 #: Every so manieth training image is also looked at inverted.
 EVERY = 3
 #: Least cosine of the bundle's vectors with the run's.
@@ -66,26 +63,22 @@ def run(config: Config, run_uri: str) -> None:
 
 
 def support_files(
-    encoder: Encoder, images: PreparedDataset, train: Side, held: Side, config: Config, device: torch.device
+    encoder: Encoder | Ensemble, images: PreparedDataset, train: Side, held: Side, config: Config, device: torch.device
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest's `support` and its files: near which vectors, how `images` (of `train`) look to a map, and inverted."""
     support, centres = support_of(train, held, config.seed)
-    coarse, fine = (_first(decoder_maps(encoder), stride) for stride in (APPEARANCE_STRIDE, INVERTED_STRIDE))
-    appearance, description = appearance_of(coarse, train.features.maps[coarse], held.features.maps[coarse])
-    some = range(0, len(images), EVERY)
-    turned = extract(encoder, Inverted(subset(images, some)), config, device, [fine])
-    inverted, line = inverted_of(fine, train.features.of(some).maps[fine], turned.maps[fine])
+    coarse, fine = looks(decoder_maps(encoder))
+    seen = (side.features.maps[coarse.map.name] for side in (train, held))
+    appearance, description = appearance_of(coarse, *seen)
+    some, name = range(0, len(images), EVERY), fine.map.name
+    turned = extract(encoder, Inverted(subset(images, some)), config, device, [name])
+    inverted, line = inverted_of(fine, train.features.of(some).maps[name], turned.maps[name])
     files = {
         support["file"]: bundle.float32(centres),
         appearance["file"]: bundle.float32(description),
         inverted["file"]: bundle.float32(line),
     }
     return {**support, "appearance": appearance, "inverted": inverted}, files
-
-
-def _first(maps: Sequence[MapInfo], stride: int) -> str:
-    """The finest map of at least this stride, or the coarsest."""
-    return next((m.name for m in maps if m.stride >= stride), maps[-1].name)
 
 
 def support_of(train: Side, held: Side, seed: int) -> tuple[dict[str, Any], np.ndarray]:

@@ -14,7 +14,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from versamammo import bundle
-from versamammo.appearance import appearance_of
+from versamammo.appearance import Look, appearance_of
+from versamammo.models.encoder import MapInfo
 
 HEIGHT, WIDTH, DIMENSION, TOKEN_DIMENSION, REGION_DIMENSION = 64, 48, 16, 24, 8
 MEAN, DEVIATION = 0.25, 0.25
@@ -107,6 +108,8 @@ def _unit(source: str, target: str) -> list[onnx.NodeProto]:
     ]
 
 
+#: A cell of the grid is a cell of the map.
+LOOK = Look("appearance", MapInfo("map16", 16, 16), (HEIGHT // 16, WIDTH // 16))
 TINY = {"tiny": np.float32(1e-6)}
 
 
@@ -129,6 +132,7 @@ def _encoder(rng: np.random.Generator, images: np.ndarray) -> tuple[bytes, dict[
         helper.make_node("ReduceMean", ["map4"], ["p4"], axes=[2, 3], keepdims=0),
         helper.make_node("ReduceMean", ["map16"], ["p16"], axes=[2, 3], keepdims=0),
         helper.make_node("Concat", ["p4", "p16"], ["pooled"], axis=1),
+        helper.make_node("Flatten", ["map16"], ["appearance"]),
     ]
     image = _value("image", "batch", 1, HEIGHT, WIDTH)
     probe = _graph(
@@ -142,6 +146,7 @@ def _encoder(rng: np.random.Generator, images: np.ndarray) -> tuple[bytes, dict[
     nodes = [*body, helper.make_node("Gemm", ["pooled", "w3", "b3"], ["projected"]), *_unit("projected", "vector")]
     outputs = [
         _value("vector", "batch", DIMENSION),
+        _value("appearance", "batch", LOOK.features),
         _value("map4", "batch", 8, HEIGHT // 4, WIDTH // 4),
         _value("map16", "batch", 16, HEIGHT // 16, WIDTH // 16),
     ]
@@ -426,7 +431,7 @@ def build(folder: Path | str, seed: int = 0) -> dict[str, Any]:
             {**record, "id": region_id, "lesions": [lesion], "citation": CITATION, "image": record["id"]}
         )
     others = [i for i in range(len(vectors)) if i not in held]
-    appearance, description = appearance_of("map16", features["map16"][others], features["map16"][held])
+    appearance, description = appearance_of(LOOK, features["map16"][others], features["map16"][held])
     files |= {
         "appearance.f32": bundle.float32(description),
         "support.f32": bundle.float32(vectors[reference]),

@@ -130,20 +130,19 @@ describe('openBundle', () => {
         }),
     ],
     [
-      'a line of another length over a map',
+      'a line of another length over what support looks at',
       /support\.f32: is not 1 vectors of \d+ numbers/,
       () =>
-        editManifest(({ support, encoder }) => {
-          const [map] = encoder.maps;
-          if (support && map) support.inverted = { file: support.file, map: map.tensor.name, grid: [2, 2] };
+        editManifest(({ support }) => {
+          if (support?.appearance) support.inverted = { file: support.file, means: support.appearance.means };
         }),
     ],
     [
-      'support by a map that is not there',
-      /the encoder has no map map8/,
+      'support by an output that is not there',
+      /encoder\.onnx: has no output looks/,
       () =>
         editManifest(({ support }) => {
-          if (support) support.inverted = { file: support.file, map: 'map8', grid: [2, 2] };
+          if (support?.appearance) support.appearance.means.name = 'looks';
         }),
     ],
     [

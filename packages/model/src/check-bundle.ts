@@ -1,7 +1,7 @@
 // checkBundle: does what the manifest says agree with itself and with the ONNX files?
 import type { Manifest, TensorSpec } from '@versamammo/schema';
 import type { GraphTensor, OnnxGraph } from './onnx-graph.ts';
-import { supportMaps } from './support.ts';
+import { looks } from './support.ts';
 
 /** Highest opset that onnxruntime 1.30 supports fully. */
 const HIGHEST_OPSET = 24;
@@ -25,7 +25,7 @@ export function namedFiles(manifest: Manifest): string[] {
     ...graphFiles(manifest),
     ...(answers ? [answers.tokenizer] : []),
     ...(support ? [support.file] : []),
-    ...[support?.appearance, support?.inverted].flatMap((look) => look?.file ?? []),
+    ...looks(support).map(({ file }) => file),
     ...(reference ? [reference.vectors, reference.cases] : []),
     ...(reference?.regions ? [reference.regions.vectors, reference.regions.cases] : []),
     ...(training.patientHashesFile === null ? [] : [training.patientHashesFile]),
@@ -77,7 +77,7 @@ function checkInput({ input, encoder }: Manifest): string[] {
 
 /** Which tensors each graph takes and gives, by the manifest. */
 function checkGraphs(manifest: Manifest, graphs: ReadonlyMap<string, OnnxGraph>): string[] {
-  const { encoder, heads, region, answers } = manifest;
+  const { encoder, heads, region, answers, support } = manifest;
   const outputs = new Map([encoder.vector, ...encoder.maps.map(({ tensor }) => tensor)].map((t) => [t.name, t]));
   const problems: string[] = [];
   const check = (file: string, inputs: TensorSpec[], wanted: TensorSpec[]) => {
@@ -97,7 +97,7 @@ function checkGraphs(manifest: Manifest, graphs: ReadonlyMap<string, OnnxGraph>)
       return [];
     });
 
-  check(encoder.file, [encoder.input], [...outputs.values()]);
+  check(encoder.file, [encoder.input], [...outputs.values(), ...looks(support).map(({ means }) => means)]);
   for (const head of heads)
     check(
       head.file,
@@ -185,12 +185,13 @@ function checkTopics({ answers }: Manifest): string[] {
 }
 
 function checkVectorFiles({ files, encoder, region, support, reference }: Manifest): string[] {
+  const { appearance, inverted } = support ?? {};
   const expected = [
     ...(support ? [{ file: support.file, count: support.count, dimension: encoder.dimension }] : []),
-    ...(support?.appearance
-      ? [{ ...lookFile(support.appearance, encoder), count: 2 + support.appearance.components }]
+    ...(appearance
+      ? [{ file: appearance.file, count: 2 + appearance.components, dimension: featuresOf(appearance) }]
       : []),
-    ...(support?.inverted ? [{ ...lookFile(support.inverted, encoder, 1), count: 1 }] : []),
+    ...(inverted ? [{ file: inverted.file, count: 1, dimension: featuresOf(inverted) + 1 }] : []),
     ...(reference ? [{ file: reference.vectors, count: reference.count, dimension: encoder.dimension }] : []),
     ...(reference?.regions && region
       ? [{ file: reference.regions.vectors, count: reference.regions.count, dimension: region.dimension }]
@@ -200,21 +201,12 @@ function checkVectorFiles({ files, encoder, region, support, reference }: Manife
     .filter(({ file, count, dimension }) => files[file]?.bytes !== count * dimension * 4)
     .map(({ file, count, dimension }) => `${file}: is not ${count} vectors of ${dimension} numbers`);
   if (reference?.regions && !region) problems.push('reference: it has regions, but the bundle has no region head');
-  for (const map of supportMaps(support))
-    if (!encoder.maps.some(({ tensor }) => tensor.name === map))
-      problems.push(`support: the encoder has no map ${map}`);
-  for (const quantiles of [support?.quantiles, support?.appearance?.quantiles])
+  for (const quantiles of [support?.quantiles, appearance?.quantiles])
     if (quantiles?.some((value, i, all) => i > 0 && value < (all[i - 1] ?? value)))
       problems.push('support: its quantiles do not ascend');
   return problems;
 }
 
-/** Numbers over the cells of the map's channels, `more` beside them. */
-function lookFile(
-  { file, map, grid: [rows, columns] }: { file: string; map: string; grid: [number, number] },
-  { maps }: Manifest['encoder'],
-  more = 0,
-) {
-  const channels = Number(maps.find(({ tensor }) => tensor.name === map)?.tensor.shape[1] ?? 0);
-  return { file, dimension: channels * rows * columns + more };
+function featuresOf({ means }: { means: TensorSpec }): number {
+  return Number(means.shape[1] ?? 0);
 }

@@ -141,7 +141,7 @@ describe('checkDomain', () => {
 describe('openSupport', () => {
   const rising = (from: number, to: number) => Array.from({ length: 101 }, (_, i) => from + ((to - from) * i) / 100);
   const bytes = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
-  // One vector; of a map of one channel on two cells, mean 1, deviation 2, and one component along both.
+  // One vector; of two means, mean 1, deviation 2, and one component along both.
   const files: Record<string, Uint8Array> = {
     'vectors.f32': bytes(1, 0),
     'look.f32': bytes(1, 1, 2, 2, Math.SQRT1_2, Math.SQRT1_2),
@@ -150,47 +150,39 @@ describe('openSupport', () => {
   const read = async (file: string) => files[file] ?? new Uint8Array();
   const appearance = {
     file: 'look.f32',
-    map: 'map',
-    grid: [1, 2] as [number, number],
+    means: { name: 'look', dtype: 'float32' as const, shape: ['batch', 2] },
     components: 1,
     quantiles: rising(0, 1),
     limit: 0.05,
   };
   const spec = { file: 'vectors.f32', count: 1, k: 3, quantiles: rising(0, 1), limit: 0.05 };
-  const map = (...data: number[]) => ({
-    name: 'map',
-    channels: 1,
-    height: 1,
-    width: 3,
-    stride: 16,
-    data: Float32Array.from(data),
-  });
+  const look = (...means: number[]) => ({ look: Float32Array.from(means) });
 
   it('tells by the vector and by what the look has beside the components, whichever lies further', async () => {
     const of = await openSupport(read, { ...spec, appearance }, 2);
-    // cells [0] and [1, 2]: 3 and 3 → standardised 1 and 1, along the component: nothing is left
-    const usual = of(Float32Array.of(0.6, 0.8), [map(3, 2, 4)]);
+    // Standardised 1 and 1, along the component: nothing is left.
+    const usual = of(Float32Array.of(0.6, 0.8), look(3, 3));
     expect(usual).toMatchObject({ inside: true, warning: null });
     expect([usual.similarity, usual.distance, usual.quantile].map((x) => Number(x?.toFixed(3)))).toEqual([0.6, 0, 0.6]);
-    // 3 and −1 → 1 and −1, across the component: all is left
-    const strange = of(Float32Array.of(0.6, 0.8), [map(3, -2, 0)]);
+    // Standardised 1 and −1, across the component: all is left.
+    const strange = of(Float32Array.of(0.6, 0.8), look(3, -1));
     expect(strange).toMatchObject({ inside: false, quantile: 0, warning: expect.stringContaining('unlike') });
     expect(strange.distance).toBeCloseTo(1, 6);
-    expect(of(Float32Array.of(0.02, 1), [map(3, 2, 4)]).inside).toBe(false);
+    expect(of(Float32Array.of(0.02, 1), look(3, 3)).inside).toBe(false);
   });
 
   it('says that an image looks inverted, whatever else it is like', async () => {
-    const inverted = { file: 'line.f32', map: 'fine', grid: [1, 2] as [number, number] };
+    const inverted = { file: 'line.f32', means: { ...appearance.means, name: 'fine' } };
     const of = await openSupport(read, { ...spec, appearance, inverted }, 2);
-    const both = (...fine: number[]) => [map(3, 2, 4), { ...map(...fine), name: 'fine' }];
+    const both = (...fine: number[]) => ({ ...look(3, 3), fine: Float32Array.from(fine) });
     // The line: 2 · left − right − 1, so 2 · 1 − 1.1 − 1 and 2 · 1 − 0.9 − 1.
-    expect(of(Float32Array.of(0.6, 0.8), both(1, 1, 1.2))).toMatchObject({ inside: true, warning: null });
-    const strange = of(Float32Array.of(0.6, 0.8), both(1, 0.8, 1));
+    expect(of(Float32Array.of(0.6, 0.8), both(1, 1.1))).toMatchObject({ inside: true, warning: null });
+    const strange = of(Float32Array.of(0.6, 0.8), both(1, 0.9));
     expect(strange).toMatchObject({ inside: false, quantile: 0, warning: expect.stringContaining('inverted') });
   });
 
   it('tells by the vector alone where the bundle knows no more', async () => {
     const of = await openSupport(read, spec, 2);
-    expect(of(Float32Array.of(0.6, 0.8), [])).toMatchObject({ inside: true, distance: null });
+    expect(of(Float32Array.of(0.6, 0.8), {})).toMatchObject({ inside: true, distance: null });
   });
 });

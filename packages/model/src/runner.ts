@@ -21,7 +21,7 @@ import type { FeatureMap } from './encoder.ts';
 import { cellsOfInterest, explainCells } from './explain.ts';
 import type { Job, Outcome, Results, Runner, Wants } from './job.ts';
 import { segment } from './segmentation.ts';
-import { openSupport, type SupportOf, supportMaps } from './support.ts';
+import { looks, openSupport, type SupportOf } from './support.ts';
 
 export interface RunnerOptions {
   manifest: Manifest;
@@ -62,7 +62,8 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
   const questions = new Map<string, Promise<EncodedQuestion>>();
   let tokenizer: Promise<Tokenizer> | undefined;
   let support: Promise<SupportOf> | undefined;
-  const lookedAt = encoder.maps.filter(({ tensor }) => supportMaps(manifest.support).includes(tensor.name));
+  /** What every image is asked for. */
+  const always = [encoder.vector, ...looks(manifest.support).map(({ means }) => means)];
 
   function session(file: string): Promise<InferenceSession> {
     const found = sessions.get(file);
@@ -89,11 +90,10 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     return memory.subarray(0, size);
   }
 
-  /** Vector, the maps that support looks at, and all maps where asked, of the images in `batch`, in one run. */
+  /** Vector, what support looks at, and the maps where asked, of the images in `batch`, in one run. */
   async function encode(batch: Float32Array, withMaps: boolean): Promise<Tensors[]> {
     const count = batch.length / tensorSize(input);
-    const maps = withMaps ? encoder.maps : lookedAt;
-    const outputs = [encoder.vector, ...maps.map(({ tensor }) => tensor)];
+    const outputs = withMaps ? [...always, ...encoder.maps.map(({ tensor }) => tensor)] : always;
     const dims = [count, input.channels, input.height, input.width];
     const results = await run(encoder.file, { [encoder.input.name]: new Tensor('float32', batch, dims) }, outputs);
     return Array.from({ length: count }, (_, i) =>
@@ -176,10 +176,7 @@ export async function openRunner({ manifest, read, provider: wanted, threads }: 
     support.catch(() => {
       support = undefined;
     });
-    return (await support)(
-      tensorOf(outputs, encoder.vector),
-      lookedAt.map((map) => mapOf(outputs, map)),
-    );
+    return (await support)(tensorOf(outputs, encoder.vector), outputs);
   }
 
   async function regionVectors(outputs: Tensors, boxes: Box[], tensor: ModelTensor): Promise<Float32Array[]> {

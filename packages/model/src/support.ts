@@ -1,16 +1,16 @@
 // openSupport: how far is an image from what the model was trained on, among validation images' distances?
-import type { Manifest, Support } from '@versamammo/schema';
-import type { FeatureMap } from './encoder.ts';
+import type { Manifest, Support, TensorSpec } from '@versamammo/schema';
+import type { Tensors } from './detection.ts';
 
 type SupportSpec = NonNullable<Manifest['support']>;
 type AppearanceSpec = NonNullable<SupportSpec['appearance']>;
 
-/** Of an image: its vector, and the maps that `supportMaps` names. */
-export type SupportOf = (vector: Float32Array, maps: readonly FeatureMap[]) => Support;
+/** Of an image, by the encoder's outputs: its vector and the means that `looks` names. */
+export type SupportOf = (vector: Float32Array, means: Tensors) => Support;
 
-/** Names of the encoder's maps that support looks at. */
-export function supportMaps(support: Manifest['support']): string[] {
-  return [support?.appearance, support?.inverted].flatMap((look) => look?.map ?? []);
+/** Outputs of the encoder that support looks at, with the file that each is compared with. */
+export function looks(support: Manifest['support']): { file: string; means: TensorSpec }[] {
+  return [support?.appearance, support?.inverted].filter((look) => look !== null && look !== undefined);
 }
 
 /** `read`: a file of the bundle. The formats are the manifest's. */
@@ -23,15 +23,14 @@ export async function openSupport(
   const vectors = floats(await read(spec.file));
   const description = appearance && floats(await read(appearance.file));
   const line = inverted && floats(await read(inverted.file));
-  return (vector, maps) => {
-    const named = (name: string | undefined) => maps.find((map) => map.name === name);
+  return (vector, means) => {
     const similarity = nearestSimilarity(vectors, vector, spec, dimension);
     const near = quantileOf(similarity, spec.quantiles);
-    const look = named(appearance?.map);
+    const look = appearance && means[appearance.means.name];
     const distance = appearance && description && look ? distanceOf(look, description, appearance) : null;
     const usual = appearance && distance !== null ? 1 - quantileOf(distance, appearance.quantiles) : null;
-    const fine = named(inverted?.map);
-    const isInverted = inverted && line && fine ? scoreOf(fine, line, inverted.grid) > 0 : false;
+    const fine = inverted && means[inverted.means.name];
+    const isInverted = line && fine ? dot(line, 0, fine) + (line[fine.length] as number) > 0 : false;
     const far = near < spec.limit || (appearance && usual !== null && usual < appearance.limit);
     const warning = isInverted ? INVERTED : far ? WARNING : null;
     const quantile = isInverted ? 0 : Math.min(near, usual ?? 1);
@@ -43,12 +42,6 @@ const WARNING =
   'This image is unlike those that the model was trained and validated on; what the model says about it is not reliable.';
 const INVERTED =
   'The grey values of this image look inverted (fat bright, dense tissue dark); what the model says about it is not reliable.';
-
-/** What a line over a map's grid means says: above 0, inverted. */
-function scoreOf(map: FeatureMap, line: Float32Array, grid: [number, number]): number {
-  const means = gridMeans(map, grid);
-  return dot(line, 0, means) + (line[means.length] as number);
-}
 
 /** Mean over the k most similar. */
 function nearestSimilarity(
@@ -70,15 +63,13 @@ function nearestSimilarity(
   return nearest.reduce((a, b) => a + b, 0) / nearest.length;
 }
 
-/** Root mean square of what a map's grid means, standardised, have beside the components. */
-function distanceOf(map: FeatureMap, description: Float32Array, { grid, components }: AppearanceSpec): number {
-  const means = gridMeans(map, grid);
+/** Root mean square of what the means, standardised, have beside the components. */
+function distanceOf(means: Float32Array, description: Float32Array, { components }: AppearanceSpec): number {
   const count = means.length;
-  for (let j = 0; j < count; j++)
-    means[j] = ((means[j] as number) - (description[j] as number)) / (description[count + j] as number);
+  const standard = means.map((x, j) => (x - (description[j] as number)) / (description[count + j] as number));
   // Components are orthonormal: what they explain of the square is the sum of their shares' squares.
-  let left = dot(means, 0, means);
-  for (let i = 0; i < components; i++) left -= dot(description, (2 + i) * count, means) ** 2;
+  let left = dot(standard, 0, standard);
+  for (let i = 0; i < components; i++) left -= dot(description, (2 + i) * count, standard) ** 2;
   return Math.sqrt(Math.max(0, left) / count);
 }
 
@@ -97,33 +88,6 @@ function dot(a: Float32Array, at: number, b: Float32Array): number {
   }
   for (; j < b.length; j++) s0 += (a[at + j] as number) * (b[j] as number);
   return s0 + s1 + s2 + s3;
-}
-
-/** [channels, rows, columns] */
-function gridMeans({ channels, height, width, data }: FeatureMap, [rows, columns]: [number, number]): Float32Array {
-  const [down, across] = [spans(height, rows), spans(width, columns)];
-  const means = new Float32Array(channels * rows * columns);
-  let at = 0;
-  for (let c = 0; c < channels; c++)
-    for (const [y0, y1] of down)
-      for (const [x0, x1] of across) means[at++] = meanOf(data, c * height, width, x0, y0, x1, y1);
-  return means;
-}
-
-/** Where each of `cells` begins and ends. */
-function spans(size: number, cells: number): [number, number][] {
-  return Array.from({ length: cells }, (_, i) => {
-    const from = Math.floor((i * size) / cells);
-    return [from, Math.max(from + 1, Math.floor(((i + 1) * size) / cells))];
-  });
-}
-
-/** Of a window of the plane whose rows begin at row `top`. */
-function meanOf(data: Float32Array, top: number, width: number, x0: number, y0: number, x1: number, y1: number) {
-  let sum = 0;
-  for (let y = y0; y < y1; y++)
-    for (let at = (top + y) * width + x0, end = at + x1 - x0; at < end; at++) sum += data[at] as number;
-  return sum / ((y1 - y0) * (x1 - x0));
 }
 
 /** Where `value` lies among 101 ascending quantiles, 0 to 1, linear in between. */

@@ -265,10 +265,10 @@ export const Manifest = z.strictObject({
   answers: Answers.nullable(),
   /** Reference vectors (float32, [count, dimension], little-endian, row-major) of a sample of training images, the mean
    *  similarity to the k nearest, and its quantiles 0, 0.01 … 1 over validation images (101 numbers, ascending).
-   *  `appearance`: `map`'s means over `grid` (rows, columns; cell i of n spans floor(i · height / n) and on; channels outermost)
-   *  against mean, deviation and orthonormal components (float32, [2 + components, features]): the root mean square of what
-   *  the standardised means have beside the components, and its quantiles over validation images.
-   *  `inverted`: a line over such means of `map` (float32, [features + 1], weights then offset): above 0 the image's grey values
+   *  `appearance`: an output of the encoder's graph, [batch, features], means of a feature map over a coarse grid, against their
+   *  mean, deviation and orthonormal components (float32, [2 + components, features]): the root mean square of what the
+   *  standardised means have beside the components, and its quantiles over validation images.
+   *  `inverted`: a line over another such output (float32, [features + 1], weights then offset): above 0 the image's grey values
    *  look inverted, at −1 and +1 lie the medians of training images and of their inverses. */
   support: z
     .strictObject({
@@ -280,20 +280,13 @@ export const Manifest = z.strictObject({
       appearance: z
         .strictObject({
           file: RelativePath,
-          map: z.string(),
-          grid: z.tuple([z.int().positive(), z.int().positive()]),
+          means: TensorSpec,
           components: z.int().positive(),
           quantiles: z.array(z.number()).length(101),
           limit: Share,
         })
         .nullish(),
-      inverted: z
-        .strictObject({
-          file: RelativePath,
-          map: z.string(),
-          grid: z.tuple([z.int().positive(), z.int().positive()]),
-        })
-        .nullish(),
+      inverted: z.strictObject({ file: RelativePath, means: TensorSpec }).nullish(),
     })
     .nullable(),
   /** The reference collection: `vectors` (float32, as above; region vectors likewise) and `cases` (JSON Lines of ReferenceRecord, in the same order). */

