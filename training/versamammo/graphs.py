@@ -69,22 +69,23 @@ def cast_by_type(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-#: From how many numbers on a weight is stored as float16; and one of an encoder as int8.
+#: From how many numbers on a weight is stored as float16; and a kernel of an encoder as int8.
 HALF, BYTE = 256, 10_000
 
 
 def compact(model: onnx.ModelProto, byte: int | None = None) -> onnx.ModelProto:
-    """Stores float32 weights of at least `HALF` numbers as float16, and matrices and kernels of at least `byte` as int8 with a
-    scale for each output (their first axis); cast back in the graph, which the runtime folds at load.
+    """Stores float32 weights of at least `HALF` numbers as float16, and kernels of convolutions of at least `byte` as int8 with
+    a scale for each output channel; cast back in the graph, which the runtime folds at load.
 
-    Lossless for weights that were rounded so before (`round_weights`, `round_bytes`).
+    Lossless for weights that were rounded so before (`round_weights`). Not for other matrices: a projection's row has large
+    weights for features that hardly vary, beside which a byte would lose those that count.
     """
     kept, before = [], []
     for weight in model.graph.initializer:
         full, name = numpy_helper.to_array(weight), weight.name
         if weight.data_type != TensorProto.FLOAT or full.size < HALF:
             kept.append(weight)
-        elif byte is not None and full.ndim > 1 and full.size >= byte:
+        elif byte is not None and full.ndim == 4 and full.size >= byte:
             codes, scale = bytes_of(full)
             kept += [numpy_helper.from_array(codes, f"{name}_int8"), numpy_helper.from_array(scale, f"{name}_scale")]
             before += [
@@ -106,7 +107,7 @@ def compact(model: onnx.ModelProto, byte: int | None = None) -> onnx.ModelProto:
 
 
 def bytes_of(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Int8 codes of the weight's shape, and the float32 scale of each of its first axis; codes · scale is the weight, rounded."""
+    """Int8 codes of the weight's shape, and the float32 scale of each output channel; codes · scale is the weight, rounded."""
     scale = np.abs(weight).max(axis=tuple(range(1, weight.ndim)), keepdims=True).astype(np.float32) / np.float32(127)
     return np.round(weight / np.maximum(scale, np.float32(1e-30))).astype(np.int8), scale
 
@@ -158,17 +159,12 @@ def round_weights(module: nn.Module, byte: int | None = None) -> nn.Module:
     """Rounds the module's float weights in place to what `compact` stores: the weights measured are the weights shipped."""
     with torch.no_grad():
         for tensor in module.state_dict().values():
-            if byte is not None and tensor.ndim > 1 and tensor.numel() >= byte:
-                tensor.copy_(torch.from_numpy(round_bytes(tensor.cpu().numpy())))
+            if byte is not None and tensor.ndim == 4 and tensor.numel() >= byte:
+                codes, scale = bytes_of(tensor.cpu().numpy())
+                tensor.copy_(torch.from_numpy(codes * scale))
             elif tensor.is_floating_point():
                 tensor.copy_(tensor.half().float())
     return module
-
-
-def round_bytes(weight: np.ndarray) -> np.ndarray:
-    """The weight as int8 with a scale for each of its first axis holds it."""
-    codes, scale = bytes_of(weight)
-    return codes * scale
 
 
 def from_nodes(

@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from versamammo import metrics
-from versamammo.graphs import round_bytes
 
 #: Inverse strengths of L2 on standardised inputs; the best on validation counts.
 STRENGTHS = (0.0003, 0.003, 0.03)
@@ -189,7 +188,7 @@ def choose(
             name = f"{size} numbers, whitening {power:g}, supervised {weight_of:g}"
             name += (f", learnt {own_weight:g}" if len(own) else "") + (", without sources" if without else "")
             # rounded as the bundle stores it
-            weight = round_bytes((parts - (parts @ left_out.T) @ left_out).astype(np.float32))
+            weight = (parts - (parts @ left_out.T) @ left_out).astype(np.float16).astype(np.float32)
             candidate = Projection(mean, weight, name, tried)
             tried[name] = judge(candidate(train), candidate(validation), targets)
             if best is None or sum(tried[name].values()) > sum(tried[best.chosen].values()):
