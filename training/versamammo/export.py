@@ -46,6 +46,7 @@ class ExportedEncoder(nn.Module):
         maps = decoder_maps(encoder)
         self.names = [m.name for m in maps]
         self.looks = looks(maps)
+        self.outputs = ["vector", *(look.name for look in self.looks), *self.names]
         for look in self.looks:
             height, width = map_size(look.map, spec)
             self.register_buffer(f"{look.name}_cells", torch.from_numpy(cell_weights(height, width, look.grid)))
@@ -150,8 +151,7 @@ def encoder_files(heads: TrainedHeads, config: Config, held: PreparedDataset) ->
     module = ExportedEncoder(heads.encoder, heads.projection, config.input).eval()
     images = held.tensors(range(min(4, len(held))))
     batch = torch.export.Dim("batch", min=1, max=256)
-    outputs = ["vector", *(look.name for look in module.looks), *module.names]
-    graph = from_torch(module, (images[:2].clone(),), ["image"], outputs, ({0: batch},), optimise=False)
+    graph = from_torch(module, (images[:2].clone(),), ["image"], module.outputs, ({0: batch},), optimise=False)
     data = bundle.onnx_bytes(compact(name_batch(graph), BYTE))
     with torch.inference_mode():
         expected = [t.numpy() for t in module(images)]
