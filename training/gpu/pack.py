@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 LIMIT = 55_000_000
-QUALITY = 78
+#: Students trained on pixels of 95 are as good on the real ones as students trained on these; at 78 they are worse.
+QUALITY = 95
 
 
 def packed(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -13,7 +13,8 @@ sets="[$PREPARED/cbis-ddsm-mass-256,$PREPARED/rsna-512,$PREPARED/cdd-cesm-dm-512
 overrides=(--set "data.sets=$sets")
 if [ -n "${REHEARSE:-}" ]; then
   overrides+=(--set data.workers=1 --set runtime.threads=1 --set stage1.steps=2 --set stage1.batch=6
-    --set stage2.steps=2 --set stage2.batch=6 --set stage2.validate_steps=2 --set ablate.jobs=2)
+    --set stage2.steps=2 --set stage2.batch=6 --set stage2.validate_steps=2)
+  if [ "${1:-}" = ablate ]; then overrides+=(--set ablate.jobs=2); fi
 fi
 case ${1:-} in
   unpack)

@@ -14,9 +14,10 @@ import torch
 from scipy.optimize import check_grad
 
 from versamammo import gate, graphs, heads, questions, regions, stage2
-from versamammo.config import Config
+from versamammo.config import Config, Task
+from versamammo.data import Case
 from versamammo.decoder import LesionDecoder, LesionTargets, cell_targets, decode, giou, label_targets, losses
-from versamammo.features import state_hash
+from versamammo.features import Features, state_hash
 from versamammo.models.encoder import MapInfo, build_encoder
 from versamammo.projection import (
     Projection,
@@ -65,7 +66,6 @@ def test_the_heads_that_the_encoder_was_trained_with_count_where_they_know_more(
     target = Target("q", np.arange(16), y[:16], np.arange(200), y[16:])
     found = choose(x[:16], x[16:], [target], 8, ["one source"] * 16, [own])
     without = choose(x[:16], x[16:], [target], 8, ["one source"] * 16)
-    assert "learnt 1" in found.chosen
     assert found.candidates[found.chosen]["probe"] > without.candidates[without.chosen]["probe"] + 0.1
 
 
@@ -205,8 +205,54 @@ def test_a_student_beside_another_brings_its_features_heads_and_patients(smoke: 
         pooled = both(images)
         assert torch.equal(pooled[:, : alone.width], alone(images))
         assert not torch.equal(pooled[:, alone.width :], alone(images))
-    assert [w.shape[1] for w in learnt] == [both.width] * len(own) and both.width == 2 * alone.width
+    assert both.width == 2 * alone.width and list(learnt) == list(own)
+    for name, head in learnt.items():
+        each = [stage2.load_student(open_store(run))[1] for run in runs]
+        said = [x @ h[f"{name}.weight"].T + h[f"{name}.bias"] for x, h in zip(pooled.chunk(2, 1), each, strict=True)]
+        assert head.logits(pooled.numpy(), head.task) == pytest.approx(torch.stack(said).mean(0).numpy(), abs=1e-4)
     assert "f" * 64 in origin["patientHashes"] and len(origin["students"]) == 2
+
+
+def test_a_head_answers_for_the_tasks_whose_answers_it_knows() -> None:
+    task = Task("massShapes", ["round", "oval", "irregular"], multilabel=True)
+    head = heads.OwnHead(task, np.array([[1.0], [2.0], [3.0]]), np.array([0.0, 1.0, 2.0]))
+    fewer = dataclasses.replace(task, values=["irregular", "round"], multilabel=False)
+    assert head.logits(np.array([[2.0]]), fewer) == pytest.approx(np.array([[8.0, 2.0]]))
+    assert head.logits(np.zeros((1, 1)), dataclasses.replace(task, values=["round", "lobulated"])) is None
+    assert head.logits(np.zeros((1, 1)), dataclasses.replace(task, field="massMargins")) is None
+    assert heads.OwnHead(Task("x", [0, 1]), np.eye(2), np.zeros(2)).logits(np.eye(2), Task("x", [False, True])) is None
+
+
+def test_logits_carried_onto_vectors_and_the_mean_of_two_heads() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 5))
+    weight, bias = rng.standard_normal((3, 5)), rng.standard_normal(3)
+    carried = heads.on_vectors(x, x @ weight.T + bias)
+    assert carried[0] == pytest.approx(weight, abs=1e-3) and carried[1] == pytest.approx(bias, abs=1e-3)
+    task = Task("x", [0, 1, 2])
+    loud = (100 * weight + 7, 100 * bias - 3)  # the same answers, said louder, and something added alike to all of them
+    both, offset = heads.agreed(x, [(weight, bias), loud], task)
+    same = x @ both.T + offset
+    centred = x @ (weight - weight.mean(0)).T + bias - bias.mean()
+    assert same == pytest.approx(centred / centred.std(), abs=1e-6)
+    assert heads.agreed(x, [loud], task) is loud
+
+
+def test_a_classifier_listens_to_the_head_that_the_encoder_was_trained_with() -> None:
+    """Twelve training images do not tell the answer's direction among thirty; the encoder's own head does."""
+    rng = np.random.default_rng(0)
+    y = np.arange(212) % 2
+    x = rng.standard_normal((212, 30)).astype(np.float32)
+    x[:, 0] += 1.5 * y
+    cases = [
+        Case(str(i), "a", "", str(i), "train", "", 1, 1, {"x": int(y[i])}, [], None, None, {}, None) for i in range(212)
+    ]  # type: ignore[arg-type]
+    train, held = Features(cases[:12], x[:12], {}), Features(cases[12:], x[12:], {})
+    task = Task("x", [0, 1])
+    own = heads.OwnHead(task, np.eye(2, 30)[::-1] * [[0], [1]], np.zeros(2))
+    fitted, listening = (heads.fit_classifier("x", task, train, held, x[:12], x[12:], o) for o in (None, own))
+    assert fitted is not None and listening is not None
+    assert listening.validation_auc > fitted.validation_auc + 0.03
 
 
 def test_vote_and_gate_by_hand() -> None:

@@ -13,7 +13,7 @@ from versamammo.config import Config, Heads, section
 from versamammo.data import Case, resize
 from versamammo.features import extract, subset
 from versamammo.graphs import BYTE, round_weights
-from versamammo.heads import decoder_maps, exclusive_heads, projection_targets
+from versamammo.heads import decoder_maps, exclusive_weights, own_heads, projection_targets
 from versamammo.models.encoder import BESIDE, Encoder, build_encoder
 from versamammo.projection import choose, unit
 from versamammo.stage2 import load_student
@@ -64,7 +64,7 @@ def imagenet(config: Config, backbone: str, sets: Sets, device: torch.device) ->
 def student(config: Config, run: str, sets: Sets, device: torch.device) -> Encoded:
     """Another run's stage-2 encoder."""
     encoder, heads, _ = load_student(open_store(run))
-    return _encoded(encoder, config, sets, device, exclusive_heads(config, heads))
+    return _encoded(encoder, config, sets, device, exclusive_weights(own_heads(config, [heads])))
 
 
 def _encoded(

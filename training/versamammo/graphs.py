@@ -86,12 +86,8 @@ def compact(model: onnx.ModelProto, byte: int | None = None) -> onnx.ModelProto:
         if weight.data_type != TensorProto.FLOAT or full.size < HALF:
             kept.append(weight)
         elif byte is not None and full.ndim == 4 and full.size >= byte:
-            codes, scale = bytes_of(full)
-            kept += [numpy_helper.from_array(codes, f"{name}_int8"), numpy_helper.from_array(scale, f"{name}_scale")]
-            before += [
-                helper.make_node("Cast", [f"{name}_int8"], [f"{name}_whole"], to=TensorProto.FLOAT),
-                helper.make_node("Mul", [f"{name}_whole", f"{name}_scale"], [name]),
-            ]
+            kept += byte_weights(name, full)
+            before += scaled(name)
         else:
             kept.append(numpy_helper.from_array(full.astype(np.float16), f"{name}_half"))
             before.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
@@ -106,10 +102,25 @@ def compact(model: onnx.ModelProto, byte: int | None = None) -> onnx.ModelProto:
     return result
 
 
-def bytes_of(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Int8 codes of the weight's shape, and the float32 scale of each output channel; codes · scale is the weight, rounded."""
-    scale = np.abs(weight).max(axis=tuple(range(1, weight.ndim)), keepdims=True).astype(np.float32) / np.float32(127)
+def bytes_of(weight: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Int8 codes of the weight's shape, and a float32 scale for each index of `axis`; codes · scale is the weight, rounded."""
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    scale = np.abs(weight).max(axis=others, keepdims=True).astype(np.float32) / np.float32(127)
     return np.round(weight / np.maximum(scale, np.float32(1e-30))).astype(np.int8), scale
+
+
+def byte_weights(name: str, weight: np.ndarray, axis: int = 0) -> list[TensorProto]:
+    """A weight's int8 codes and scales, as `scaled` reads them."""
+    codes, scale = bytes_of(weight, axis)
+    return [numpy_helper.from_array(codes, f"{name}_int8"), numpy_helper.from_array(scale, f"{name}_scale")]
+
+
+def scaled(name: str) -> list[onnx.NodeProto]:
+    """Nodes that make `name` of its int8 codes and scales."""
+    return [
+        helper.make_node("Cast", [f"{name}_int8"], [f"{name}_whole"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{name}_whole", f"{name}_scale"], [name]),
+    ]
 
 
 def quantise(model: onnx.ModelProto, smallest: int = 100_000) -> onnx.ModelProto:
@@ -126,26 +137,18 @@ def quantise(model: onnx.ModelProto, smallest: int = 100_000) -> onnx.ModelProto
         if weight.data_type != TensorProto.FLOAT or len(weight.dims) != 2 or int(np.prod(weight.dims)) < smallest:
             initial.append(weight)
             continue
-        full, axis = numpy_helper.to_array(weight), 1 if weight.name in tables else 0
-        scale = np.maximum(np.abs(full).max(axis=axis, keepdims=True), 1e-12) / 127
-        small = np.clip(np.round(full / scale), -127, 127).astype(np.int8)
-        name = weight.name
-        initial += [numpy_helper.from_array(small, f"{name}_int8"), numpy_helper.from_array(scale, f"{name}_scale")]
-        if name in tables:
-            node = tables[name]
-            looked_up = node.output[0]
-            node.input[0], node.output[0] = f"{name}_int8", f"{name}_rows_int8"
-            scales = helper.make_node("Gather", [f"{name}_scale", node.input[1]], [f"{name}_rows_scale"], axis=0)
-            cast = helper.make_node("Cast", [f"{name}_rows_int8"], [f"{name}_rows"], to=TensorProto.FLOAT)
-            multiply = helper.make_node("Mul", [f"{name}_rows", f"{name}_rows_scale"], [looked_up])
-            place = list(result.graph.node).index(node) + 1
-            for extra in (multiply, cast, scales):
-                result.graph.node.insert(place, extra)
-        else:
-            before += [
-                helper.make_node("Cast", [f"{name}_int8"], [f"{name}_whole"], to=TensorProto.FLOAT),
-                helper.make_node("Mul", [f"{name}_whole", f"{name}_scale"], [name]),
-            ]
+        name, node = weight.name, tables.get(weight.name)
+        initial += byte_weights(name, numpy_helper.to_array(weight), 0 if node else 1)
+        if node is None:
+            before += scaled(name)
+            continue
+        looked_up, place = node.output[0], list(result.graph.node).index(node) + 1
+        node.input[0], node.output[0] = f"{name}_int8", f"{name}_rows_int8"
+        scales = helper.make_node("Gather", [f"{name}_scale", node.input[1]], [f"{name}_rows_scale"], axis=0)
+        cast = helper.make_node("Cast", [f"{name}_rows_int8"], [f"{name}_rows"], to=TensorProto.FLOAT)
+        multiply = helper.make_node("Mul", [f"{name}_rows", f"{name}_rows_scale"], [looked_up])
+        for extra in (multiply, cast, scales):
+            result.graph.node.insert(place, extra)
     del result.graph.initializer[:]
     result.graph.initializer.extend(initial)
     nodes = [*before, *result.graph.node]

@@ -58,6 +58,36 @@ class Classifier:
 
 
 @dataclass(frozen=True)
+class OwnHead:
+    """A linear head that the encoder was trained with: logits [n, answers] of pooled features [n, width]; of several students
+    side by side, the mean of theirs.
+
+    It was fitted through dropout and augmentation, a head fitted afterwards on features that the encoder has learnt by
+    heart: on new patients it knows more.
+    """
+
+    task: Task
+    weight: np.ndarray
+    bias: np.ndarray
+
+    @staticmethod
+    def of(task: Task, name: str, students: Sequence[dict[str, torch.Tensor]]) -> OwnHead:
+        weight = np.concatenate([s[f"{name}.weight"].numpy() for s in students], axis=1) / len(students)
+        return OwnHead(task, weight, np.mean([s[f"{name}.bias"].numpy() for s in students], axis=0))
+
+    def logits(self, pooled: np.ndarray, task: Task) -> np.ndarray | None:
+        """Of another task's answers; None where this head was not asked for all of them."""
+        if task.field != self.task.field or not set(map(_typed, task.values)) <= set(map(_typed, self.task.values)):
+            return None
+        places = [list(map(_typed, self.task.values)).index(_typed(value)) for value in task.values]
+        return pooled @ self.weight[places].T + self.bias[places]
+
+
+def _typed(value: Any) -> tuple[str, Any]:
+    return type(value).__name__, value  # True is not 1
+
+
+@dataclass(frozen=True)
 class TrainedHeads:
     """Everything that `heads` publishes."""
 
@@ -76,7 +106,7 @@ def run(config: Config, run_uri: str) -> None:
     how = section(config, "heads", Heads)
     device = distributed.start(config.runtime)
     store = open_store(run_uri)
-    encoder, learnt, origin = load_encoder(config, store)
+    encoder, own, origin = load_encoder(config, store)
     frozen = state_hash(encoder)
     maps = decoder_maps(encoder)
     names = [m.name for m in maps]
@@ -87,7 +117,8 @@ def run(config: Config, run_uri: str) -> None:
     held = extract(encoder, held_set, config, device, names)
 
     targets = projection_targets(train, held, config, how)
-    projection = choose(train.pooled, held.pooled, targets, how.dimension, [c.dataset for c in train.cases], learnt)
+    sources = [c.dataset for c in train.cases]
+    projection = choose(train.pooled, held.pooled, targets, how.dimension, sources, exclusive_weights(own))
     print(f"projection: {projection.chosen} of {len(projection.candidates)}")
     for name, figures in projection.candidates.items():
         print(f"  {name}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
@@ -95,7 +126,7 @@ def run(config: Config, run_uri: str) -> None:
     classifiers = [
         found
         for name, task in head_tasks(config).items()
-        if (found := fit_classifier(name, task, train, held, vectors, held_vectors)) is not None
+        if (found := fit_classifier(name, task, train, held, vectors, held_vectors, own.get(name))) is not None
     ]
     for c in classifiers:
         print(
@@ -152,14 +183,14 @@ def run(config: Config, run_uri: str) -> None:
     distributed.stop()
 
 
-def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder | Ensemble, list[np.ndarray], dict[str, Any]]:
-    """The encoder that heads are built on, frozen, its weights rounded as a bundle stores them; the linear heads that it was
-    trained with [answers, width]; and where it comes from."""
+def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder | Ensemble, dict[str, OwnHead], dict[str, Any]]:
+    """The encoder that heads are built on, frozen, its weights rounded as a bundle stores them; the heads that it was trained
+    with, by task; and where it comes from."""
     how = section(config, "heads", Heads)
     stores = [store, *(open_store(run) for run in how.members)]
     hashes: set[str] = set()
     origin: dict[str, Any] = {"encoder": how.encoder}
-    learnt: list[np.ndarray] = []
+    own: dict[str, OwnHead] = {}
     for one, stage in product(stores, ("stage1", "stage2")):
         found = one.get(f"{stage}/manifest.json")
         if found is not None and how.encoder != "imagenet":
@@ -167,8 +198,7 @@ def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder | Ensemble
     if how.encoder == "stage2":
         students = [load_student(one) for one in stores]
         members = [encoder for encoder, _, _ in students]
-        by_member = [exclusive_heads(config, heads) for _, heads, _ in students]
-        learnt = [np.concatenate(weights, axis=1) for weights in zip(*by_member, strict=True)]
+        own = own_heads(config, [heads for _, heads, _ in students])
         origin["students"] = [
             {"sha256": manifest["files"]["student.pt"]["sha256"], "bestStep": manifest["bestStep"]}
             for _, _, manifest in students
@@ -181,14 +211,21 @@ def load_encoder(config: Config, store: ObjectStore) -> tuple[Encoder | Ensemble
         members = [build_encoder(backbone, channels=config.input.channels, size=size, init="imagenet")]
     encoder = side_by_side(members)
     round_weights(encoder, BYTE)
-    return encoder, learnt, {**origin, "patientHashes": sorted(hashes)}
+    return encoder, own, {**origin, "patientHashes": sorted(hashes)}
 
 
-def exclusive_heads(config: Config, heads: dict[str, torch.Tensor]) -> list[np.ndarray]:
-    """Weights of a student's heads whose answers exclude each other."""
-    return [
-        heads[f"{n}.weight"].numpy() for n, t in config.tasks.items() if f"{n}.weight" in heads and not t.multilabel
-    ]
+def own_heads(config: Config, students: Sequence[dict[str, torch.Tensor]]) -> dict[str, OwnHead]:
+    """Heads that all of these students were trained with, by task."""
+    return {
+        name: OwnHead.of(task, name, students)
+        for name, task in config.tasks.items()
+        if all(f"{name}.weight" in heads for heads in students)
+    }
+
+
+def exclusive_weights(own: dict[str, OwnHead]) -> list[np.ndarray]:
+    """Weights [answers, width] of the heads whose answers exclude each other: directions of the vector."""
+    return [head.weight for head in own.values() if not head.task.multilabel]
 
 
 def decoder_maps(encoder: Encoder | Ensemble) -> list[MapInfo]:
@@ -232,9 +269,16 @@ def hot(target: np.ndarray, task: Task) -> np.ndarray:
 
 
 def fit_classifier(
-    name: str, task: Task, train: Features, held: Features, vectors: np.ndarray, held_vectors: np.ndarray
+    name: str,
+    task: Task,
+    train: Features,
+    held: Features,
+    vectors: np.ndarray,
+    held_vectors: np.ndarray,
+    own: OwnHead | None = None,
 ) -> Classifier | None:
-    """Logistic regression on the vector; strength by validation AUC, then temperature, prior, thresholds. None where labels are too few."""
+    """Logistic regression on the vector, half and half with the head that the encoder was trained with, where there is one;
+    strength by validation AUC, then temperature, prior, thresholds. None where labels are too few."""
     y, known = (t.numpy() for t in task_targets(train.cases, task))
     yv, known_v = (t.numpy() for t in task_targets(held.cases, task))
     if known.sum() < 8 or known_v.sum() < 4 or (not task.multilabel and len(set(y[known])) < 2):
@@ -245,9 +289,12 @@ def fit_classifier(
         print(f"  {name}: no head, no training image of {missing}")
         return None
     target, target_v = hot(y[known], task), hot(yv[known_v], task)
+    own_logits = own.logits(train.pooled[known], task) if own else None
+    carried = [on_vectors(vectors[known], own_logits)] if own_logits is not None else []
     best: tuple[float, float, np.ndarray, np.ndarray] | None = None
     for strength in STRENGTHS:
-        weight, bias = _fit(vectors[known], y[known], task, strength)
+        fits = [_fit(vectors[known], y[known], task, strength), *carried]
+        weight, bias = agreed(vectors[known], fits, task)
         auc = metrics.macro_auc(target_v, held_vectors[known_v] @ weight.T + bias)
         if best is None or np.nan_to_num(auc) > np.nan_to_num(best[0]):
             best = (auc, strength, weight, bias)
@@ -266,6 +313,27 @@ def fit_classifier(
         calibration.operating_points(p, target_v, labels, activation),
         strength, float(auc), int(known.sum()),
     )  # fmt: skip
+
+
+def on_vectors(vectors: np.ndarray, logits: np.ndarray, ridge: float = 1e-3) -> tuple[np.ndarray, np.ndarray]:
+    """Weight [answers, dimension] and bias of the linear map from vectors to these logits (least squares with L2)."""
+    x = np.concatenate([vectors, np.ones((len(vectors), 1))], 1).astype(np.float64)
+    solved = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ logits)
+    return solved[:-1].T, solved[-1]
+
+
+def agreed(x: np.ndarray, fits: Sequence[tuple[np.ndarray, np.ndarray]], task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Linear heads as one: the mean of their logits, each at unit deviation over the rows of `x`. One alone stays as it is."""
+    if len(fits) == 1:
+        return fits[0]
+    weights, biases = [], []
+    for weight, bias in fits:
+        if not task.multilabel:  # what adds alike to all answers says nothing
+            weight, bias = weight - weight.mean(0), bias - bias.mean()
+        deviation = max(float((x @ weight.T + bias).std()), 1e-12)
+        weights.append(weight / deviation)
+        biases.append(bias / deviation)
+    return np.mean(weights, axis=0), np.mean(biases, axis=0)
 
 
 def _fit(x: np.ndarray, y: np.ndarray, task: Task, strength: float) -> tuple[np.ndarray, np.ndarray]:
