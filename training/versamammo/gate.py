@@ -1,6 +1,6 @@
 """Gate: how much the neighbours' vote weighs beside the head; the arithmetic of the manifest's `Answers`, and its fit.
 
-A topic's gate stays shut where the combined answer does not beat the head on patients whom the fit did not see."""
+A topic's gate is shut where the combined answer is worse than the head on patients whom the fit did not see."""
 
 from __future__ import annotations
 
@@ -119,21 +119,23 @@ class Gain:
     accuracy: float
 
     @property
-    def real(self) -> bool:
-        return self.nats > self.error and self.accuracy >= 0
+    def harmful(self) -> bool:
+        """Worse by more than the standard error. Elsewhere the fit's small weights do no harm, and cases that their owner
+        labelled, which no validation here knows, have a say."""
+        return self.nats < -self.error
 
 
 def fit(samples: Sequence[Sample], topics: Sequence[str], neighbours: int) -> tuple[Gate, dict[str, Gain]]:
     """The gate of least mean loss over topics on validation, and what it gains on patients held out.
 
-    Vote temperature and smoothing by search, weights with a small L2. A topic without a real gain is shut, and the
+    Vote temperature and smoothing by search, weights with a small L2. A topic whose neighbours do harm is shut, and the
     others are fitted again.
     """
     gate, _ = min(
         (_fitted(samples, topics, neighbours, t, s) for t, s in product(TEMPERATURES, SMOOTHINGS)), key=lambda f: f[1]
     )
     gains = _held_out_gains(samples, topics, gate)
-    open_ = [name for name in topics if gains[name].real]
+    open_ = [name for name in topics if not gains[name].harmful]
     shut = {name: SHUT for name in topics}
     if not open_:
         return replace(gate, weights=(0.0, 0.0, 0.0, 0.0), bias=shut), gains
