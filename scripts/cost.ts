@@ -53,8 +53,8 @@ export const ASSUMED = {
   /** Search by file on Lambda: decode, embed, ask Qdrant. */
   querySeconds: 2,
   lambdaGb: 4,
-  /** int8 vector of 512 in memory, graph and payload indexes, times two replicas. */
-  qdrantBytesPerImage: 2 * (512 + 900),
+  /** int8 vector of 128 in memory, graph and payload indexes, times two replicas. */
+  qdrantBytesPerImage: 2 * (128 + 900),
   qdrantSmallestGb: 4,
   /** Alarms by the metrics that they look at: infra/alarms.ts 9, infra/worker.ts 2 + 2, and 3 of target tracking. */
   alarmMetrics: 16,

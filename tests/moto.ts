@@ -5,10 +5,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const program = join(import.meta.dirname, '../training/.venv/bin/moto_server');
+const python = join(import.meta.dirname, '../training/.venv/bin/python');
 
 /** False where the Python environment has not been made; tests then skip with a message. */
-export const motoIsInstalled = existsSync(program);
+export const motoIsInstalled = existsSync(join(python, '../moto_server'));
 
 export interface Moto {
   endpoint: string;
@@ -20,7 +20,9 @@ export interface Moto {
 export async function startMoto(): Promise<Moto> {
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
-  const server = spawn(program, ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
+  const server = spawn(python, [join(import.meta.dirname, 'moto_server.py'), '-H', '127.0.0.1', '-p', String(port)], {
+    stdio: 'ignore',
+  });
   process.once('exit', () => server.kill('SIGKILL'));
   Object.assign(process.env, {
     AWS_ACCESS_KEY_ID: 'test',
