@@ -22,9 +22,9 @@ test('costs by hand', () => {
   expect(once).toBeCloseTo(0.015 + 0.0226, 6);
   // 1,000 × (8 GB s × 0.0000166667 + (0.4 + 2 + 1.25 + 2.5 + 15 + 0.4 + 2) millionths)
   expect(queries).toBeCloseTo(0.1333336 + 0.02355, 6);
-  // The smallest cluster; ten million images need 28.24 GB.
+  // The smallest cluster; ten million images need 20.56 GB.
   expect(qdrant).toBe(100);
-  expect(costOf({ ...row, images: 1e7 }).qdrant).toBe(29 * 25);
+  expect(costOf({ ...row, images: 1e7 }).qdrant).toBe(21 * 25);
   expect(costOf({ ...row, production: false }).qdrant).toBe(0);
 });
 
