@@ -294,9 +294,9 @@ def task_targets(cases: Sequence[Case], task: Task) -> tuple[Tensor, Tensor]:
                 hot[i] = torch.tensor([float(value in present) for value in task.values])
         return hot, known
     index = torch.full((len(cases),), -1, dtype=torch.int64)
-    place = {_key(value): i for i, value in enumerate(task.values)}
+    place = {typed(value): i for i, value in enumerate(task.values)}
     for i, case in enumerate(cases):
-        found = place.get(_key(_single(_field(case, task))))
+        found = place.get(typed(_single(_field(case, task))))
         if found is not None and _in_domain(case, task):
             index[i], known[i] = found, True
     return index, known
@@ -319,8 +319,9 @@ def _in_domain(case: Case, task: Task) -> bool:
     return task.sources is None or case.dataset in task.sources
 
 
-def _key(value: Any) -> tuple[str, Any]:
-    return (type(value).__name__, value)  # True is not 1
+def typed(value: Any) -> tuple[str, Any]:
+    """A label to compare: True is not 1."""
+    return type(value).__name__, value
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from versamammo import calibration, distributed, metrics, paper_heads, regions
 from versamammo.checkpoint import describe, pack, publish, read_file, read_manifest, unpack
 from versamammo.config import Config, Heads, Task, head_tasks, section
-from versamammo.data import PreparedDataset, patient_hashes, task_targets
+from versamammo.data import PreparedDataset, patient_hashes, task_targets, typed
 from versamammo.decoder import LesionDecoder, decode, lesion_targets, predict, train_decoder
 from versamammo.errors import TrainingError
 from versamammo.features import Features, extract, state_hash, subset
@@ -77,14 +77,11 @@ class OwnHead:
 
     def logits(self, pooled: np.ndarray, task: Task) -> np.ndarray | None:
         """Of another task's answers; None where this head was not asked for all of them."""
-        if task.field != self.task.field or not set(map(_typed, task.values)) <= set(map(_typed, self.task.values)):
+        known, asked = ([typed(value) for value in t.values] for t in (self.task, task))
+        if task.field != self.task.field or not set(asked) <= set(known):
             return None
-        places = [list(map(_typed, self.task.values)).index(_typed(value)) for value in task.values]
+        places = [known.index(value) for value in asked]
         return pooled @ self.weight[places].T + self.bias[places]
-
-
-def _typed(value: Any) -> tuple[str, Any]:
-    return type(value).__name__, value  # True is not 1
 
 
 @dataclass(frozen=True)
