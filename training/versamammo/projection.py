@@ -18,7 +18,7 @@ STRENGTHS = (0.0003, 0.003, 0.03)
 #: To choose from: powers of the deviation that principal axes are divided by, and weights of the directions fitted here.
 #: Those that the encoder's own training ended with (fitted through dropout and augmentation, they generalise better; the
 #: ones fitted here gather the archive better) always join, with weight 1. Few candidates, since one validation split tells
-#: few apart: over fourteen students the mean sums of 2 to 5, with and without the encoder's own, are within 0.01, a single
+#: few apart: over eight students the mean sums of 2 to 5, with and without the encoder's own, are within 0.01, a single
 #: student's move by 0.03. Other pooling (maximum, deviation, finer maps), whole whitening and no supervision were no better.
 POWERS, SUPERVISED = (0.0, 0.5), (3.0, 5.0)
 
